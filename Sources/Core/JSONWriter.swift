@@ -1,0 +1,78 @@
+extension JSONValue {
+    /// The canonical bytes: keys in the order of their UTF-8, no space, shortest numbers that round-trip.
+    ///
+    /// Equal values give equal bytes, so digests and signatures are taken over these. A double that is
+    /// not finite has no JSON form and is written `null`.
+    public var canonicalBytes: [UInt8] {
+        var out: [UInt8] = []
+        write(into: &out, indent: nil)
+        return out
+    }
+
+    public var canonicalText: String { String(decoding: canonicalBytes, as: UTF8.self) }
+
+    /// The same, over several lines, for people.
+    public var prettyText: String {
+        var out: [UInt8] = []
+        write(into: &out, indent: 0)
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    private func write(into out: inout [UInt8], indent: Int?) {
+        switch self {
+        case .null: out += "null".utf8
+        case .bool(let flag): out += (flag ? "true" : "false").utf8
+        case .int(let number): out += String(number).utf8
+        case .double(let number): out += Self.text(of: number).utf8
+        case .string(let text): Self.write(text, into: &out)
+        case .array(let items):
+            out.append(UInt8(ascii: "["))
+            for (index, item) in items.enumerated() {
+                if index > 0 { out.append(UInt8(ascii: ",")) }
+                Self.newLine(indent.map { $0 + 1 }, into: &out)
+                item.write(into: &out, indent: indent.map { $0 + 1 })
+            }
+            if !items.isEmpty { Self.newLine(indent, into: &out) }
+            out.append(UInt8(ascii: "]"))
+        case .object(let members):
+            out.append(UInt8(ascii: "{"))
+            let keys = members.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+            for (index, key) in keys.enumerated() {
+                if index > 0 { out.append(UInt8(ascii: ",")) }
+                Self.newLine(indent.map { $0 + 1 }, into: &out)
+                Self.write(key, into: &out)
+                out += (indent == nil ? ":" : ": ").utf8
+                members[key, default: .null].write(into: &out, indent: indent.map { $0 + 1 })
+            }
+            if !members.isEmpty { Self.newLine(indent, into: &out) }
+            out.append(UInt8(ascii: "}"))
+        }
+    }
+
+    private static func newLine(_ indent: Int?, into out: inout [UInt8]) {
+        guard let indent else { return }
+        out.append(0x0A)
+        out += repeatElement(0x20, count: indent * 2)
+    }
+
+    private static func text(of number: Double) -> String {
+        guard number.isFinite else { return "null" }
+        return number.description
+    }
+
+    private static func write(_ text: String, into out: inout [UInt8]) {
+        out.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""): out += [UInt8(ascii: "\\"), byte]
+            case UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
+            case 0x0A: out += "\\n".utf8
+            case 0x0D: out += "\\r".utf8
+            case 0x09: out += "\\t".utf8
+            case 0..<0x20: out += "\\u00\([byte].hexText)".utf8
+            default: out.append(byte)
+            }
+        }
+        out.append(UInt8(ascii: "\""))
+    }
+}

@@ -1,0 +1,49 @@
+public import HTTPTypes
+public import NIOCore
+
+/// Requests that are answered on the event loop, before the router: the hot path.
+///
+/// A server has at most one set of them. What it does not accept goes to the router unchanged.
+public protocol FastRoutes: Sendable {
+    /// Decides from the head alone whether ``answer(_:on:)`` gets the request, once its body is complete.
+    ///
+    /// Called on the event loop for every request, so it must only look at bytes.
+    func accepts(method: HTTPRequest.Method, path: String) -> Bool
+    /// Bodies over this many bytes are refused with 413 before they are read.
+    var bodyBytesMax: Int { get }
+    /// Answers one request. Never blocks for longer than a small model takes.
+    func answer(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer
+}
+
+/// A complete request on the fast path.
+public struct FastRequest: Sendable {
+    public let head: HTTPRequest
+    /// The path of ``head`` without its query; never empty.
+    public let path: String
+    public let body: ByteBuffer
+
+    public init(head: HTTPRequest, path: String, body: ByteBuffer) {
+        self.head = head
+        self.path = path
+        self.body = body
+    }
+}
+
+public enum FastAnswer: Sendable {
+    case now(FastResponse)
+    /// Completed on the event loop that was passed in, or on another: the handler hops back.
+    case later(EventLoopFuture<FastResponse>)
+}
+
+public struct FastResponse: Sendable {
+    public var status: HTTPResponse.Status
+    /// Content-Length is set by the handler.
+    public var headers: HTTPFields
+    public var body: ByteBuffer
+
+    public init(status: HTTPResponse.Status, headers: HTTPFields = [:], body: ByteBuffer) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}

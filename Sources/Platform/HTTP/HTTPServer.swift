@@ -1,0 +1,142 @@
+public import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+public import NIOPosix
+public import ServiceLifecycle
+import SlipwayCore
+
+/// The context of a request that goes through the router.
+public typealias PlatformRequestContext = BasicRequestContext
+
+/// One listener of the platform: fast routes first, then a router.
+public struct HTTPServer: Service {
+    private let name: String
+    private let host: String
+    private let port: Int
+    private let fastRoutes: (any FastRoutes)?
+    private let responder: RouterResponder<PlatformRequestContext>
+    private let eventLoops: MultiThreadedEventLoopGroup
+    private let logger: Logger
+    private let bound: BoundPort
+
+    /// - Parameters:
+    ///   - name: What the listener is, for messages: `tracking`.
+    ///   - port: 0 picks a free one; see ``boundPort()``.
+    ///   - eventLoops: All listeners of a process share one group.
+    public init(
+        name: String,
+        host: String,
+        port: Int,
+        router: Router<PlatformRequestContext>,
+        fastRoutes: (any FastRoutes)? = nil,
+        eventLoops: MultiThreadedEventLoopGroup = .singleton,
+        logger: Logger
+    ) {
+        self.name = name
+        self.host = host
+        self.port = port
+        self.fastRoutes = fastRoutes
+        self.responder = router.buildResponder()
+        self.eventLoops = eventLoops
+        self.logger = logger
+        self.bound = BoundPort()
+    }
+
+    /// The port it listens on, once it does.
+    ///
+    /// - Throws: What ``run()`` threw, if it ended before it listened.
+    public func boundPort() async throws -> Int {
+        try await bound.value()
+    }
+
+    /// Serves until the task is cancelled or a graceful shutdown finishes what is in flight.
+    ///
+    /// - Throws: `unavailable` when the port is taken or the address is not ours.
+    public func run() async throws {
+        let fastRoutes = fastRoutes
+        let bound = bound
+        let application = Application(
+            responder: responder,
+            server: .http1(
+                configuration: .init(
+                    additionalChannelHandlers: fastRoutes.map { [FastPathHandler(routes: $0)] } ?? [],
+                    idleTimeout: .seconds(ServerLimits.idleSeconds)
+                )
+            ),
+            configuration: .init(
+                address: .hostname(host, port: port),
+                serverName: "slipway",
+                backlog: ServerLimits.backlog
+            ),
+            onServerRunning: { channel in
+                bound.succeed(channel.localAddress?.port ?? 0)
+            },
+            eventLoopGroupProvider: .shared(eventLoops),
+            logger: logger
+        )
+        do {
+            try await application.run()
+        } catch {
+            let failure = listenFailure(error)
+            bound.fail(failure)
+            throw failure
+        }
+        bound.fail(PlatformError(.unavailable, "the \(name) listener stopped"))
+    }
+
+    private func listenFailure(_ error: any Error) -> PlatformError {
+        guard let failure = error as? IOError, failure.errnoCode == EADDRINUSE else {
+            return .wrapping(error, doing: "serve \(name) on \(host):\(port)", code: .unavailable)
+        }
+        return PlatformError(
+            .unavailable,
+            "port \(port) for \(name) is in use",
+            remedy: "stop the other program, or choose another port (0 picks a free one)",
+            cause: error
+        )
+    }
+}
+
+/// What every listener bounds.
+public enum ServerLimits {
+    public static let idleSeconds: Int64 = 120
+    public static let backlog = 4096
+}
+
+/// A port number that will be known later.
+private final class BoundPort: Sendable {
+    private enum State {
+        case waiting([CheckedContinuation<Int, any Error>])
+        case known(Result<Int, any Error>)
+    }
+
+    private let state = NIOLockedValueBox<State>(.waiting([]))
+
+    func value() async throws -> Int {
+        try await withCheckedThrowingContinuation { continuation in
+            let known: Result<Int, any Error>? = state.withLockedValue { state in
+                switch state {
+                case .known(let result): return result
+                case .waiting(let others):
+                    state = .waiting(others + [continuation])
+                    return nil
+                }
+            }
+            if let known { continuation.resume(with: known) }
+        }
+    }
+
+    func succeed(_ port: Int) { settle(.success(port)) }
+    func fail(_ error: any Error) { settle(.failure(error)) }
+
+    private func settle(_ result: Result<Int, any Error>) {
+        let waiting: [CheckedContinuation<Int, any Error>] = state.withLockedValue { state in
+            guard case .waiting(let continuations) = state else { return [] }
+            state = .known(result)
+            return continuations
+        }
+        for continuation in waiting { continuation.resume(with: result) }
+    }
+}
