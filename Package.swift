@@ -315,7 +315,11 @@ let modules: [Module] = [
         purpose: "The control API that the command line and a browser use.",
         uses: ["SlipwayCore", "SlipwayPipeline", "SlipwayRelease", "SlipwayHTTP"],
         outside: [.hummingbird, .httpTypes, .logging, .nioCore],
-        tests: Tests(path: "Platform/Console", uses: ["SlipwayPipeline", "SlipwayHTTP"], outside: [.hummingbird, .httpTypes, .nioCore])
+        tests: Tests(
+            path: "Platform/Console",
+            uses: ["SlipwayPipeline", "SlipwayHTTP"],
+            outside: [.hummingbird, .httpTypes, .logging, .nioCore]
+        )
     ),
 
     Module(
