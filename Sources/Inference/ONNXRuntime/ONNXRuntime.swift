@@ -1,0 +1,102 @@
+import CONNXRuntime
+public import Foundation
+import SlipwayCore
+public import SlipwayInference
+import Synchronization
+
+/// ONNX Runtime on the CPU, out of a library that is opened when the first model is.
+///
+/// Everything else of the platform works without the library.
+public final class ONNXRuntime: ModelRuntime {
+    /// Opened once; safe to share, as ONNX Runtime's environment is.
+    struct Library: @unchecked Sendable {
+        let handle: OpaquePointer
+    }
+
+    private let libraryPath: String?
+    private let threads: Int
+    private let opened = Mutex<Library?>(nil)
+
+    /// - Parameters:
+    ///   - libraryPath: `libonnxruntime.so…`; `nil` when ``locateLibrary(below:environment:)`` found none.
+    ///   - threads: How many threads one run of a graph may use, 1 or more.
+    public init(libraryPath: String?, threads: Int = 1) {
+        precondition(threads >= 1)
+        self.libraryPath = libraryPath
+        self.threads = threads
+    }
+
+    public func open(file: String) throws -> any ModelSession {
+        guard FileManager.default.isReadableFile(atPath: file) else {
+            throw PlatformError(.notFound, "there is no model file to open")
+        }
+        let library = try library()
+        var session: OpaquePointer?
+        try check(slipway_ort_session_open(library.handle, file, Int32(threads), &session)) { reason in
+            PlatformError(.invalidArgument, "failed to load the model: \(reason)", remedy: "check that the file is a complete ONNX graph")
+        }
+        guard let session else { throw PlatformError(.unexpected, "ONNX Runtime opened no session") }
+        return try ONNXSession(session: session, library: library)
+    }
+
+    private func library() throws -> Library {
+        try opened.withLock { opened in
+            if let opened { return opened }
+            guard let libraryPath else {
+                throw PlatformError(
+                    .unavailable,
+                    "ONNX Runtime's library was not found",
+                    remedy: "run 'make setup', or set SLIPWAY_ONNXRUNTIME to the path of libonnxruntime.so"
+                )
+            }
+            var handle: OpaquePointer?
+            try check(slipway_ort_open(libraryPath, &handle)) { reason in
+                PlatformError(
+                    .unavailable,
+                    "ONNX Runtime's library could not be opened",
+                    remedy: "run 'make setup', or set SLIPWAY_ONNXRUNTIME to the path of libonnxruntime.so",
+                    cause: ONNXFailure(reason: reason)
+                )
+            }
+            guard let handle else { throw PlatformError(.unexpected, "ONNX Runtime opened no library") }
+            let library = Library(handle: handle)
+            opened = library
+            return library
+        }
+    }
+
+    /// Where the library is: `SLIPWAY_ONNXRUNTIME`, else in the virtual environment `.venv` of one of
+    /// `folders`, else where the system keeps libraries.
+    public static func locateLibrary(
+        folders: [URL],
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) -> String? {
+        if let path = environment["SLIPWAY_ONNXRUNTIME"], !path.isEmpty { return path }
+        let manager = FileManager.default
+        for folder in folders {
+            let lib = folder.appending(path: ".venv/lib")
+            for python in (try? manager.contentsOfDirectory(atPath: lib.path)) ?? [] {
+                let capi = lib.appending(path: "\(python)/site-packages/onnxruntime/capi")
+                let names = ((try? manager.contentsOfDirectory(atPath: capi.path)) ?? []).sorted()
+                if let name = names.last(where: { $0.hasPrefix("libonnxruntime.so") }) {
+                    return capi.appending(path: name).path
+                }
+            }
+        }
+        let system = ["/usr/local/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib", "/opt/onnxruntime/lib"]
+        return system.map { "\($0)/libonnxruntime.so" }.first { manager.fileExists(atPath: $0) }
+    }
+}
+
+/// What ONNX Runtime said.
+struct ONNXFailure: Error, CustomStringConvertible {
+    let reason: String
+    var description: String { reason }
+}
+
+/// Throws what `error` makes of the shim's message, and frees it; `nil` is success.
+func check(_ message: UnsafeMutablePointer<CChar>?, _ error: (String) -> PlatformError) throws(PlatformError) {
+    guard let message else { return }
+    defer { free(message) }
+    throw error(String(cString: message))
+}

@@ -1,0 +1,48 @@
+"""Writes the tiny graphs that the tests serve, into Tests/Inference/Models.
+
+Run: .venv/bin/python Tests/Inference/make_models.py
+"""
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+FOLDER = Path(__file__).parent / "Models"
+
+
+def save(name, nodes, inputs, outputs, initializers=()):
+    graph = helper.make_graph(nodes, name, inputs, outputs, initializer=list(initializers))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    onnx.save(model, FOLDER / f"{name}.onnx")
+
+
+def value(name, kind, shape):
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+FOLDER.mkdir(exist_ok=True)
+F, D, I, L, B, S = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT32, TensorProto.INT64,
+                    TensorProto.BOOL, TensorProto.STRING)
+
+# y = 2x + 1 over rows of three.
+save("affine",
+     [helper.make_node("Mul", ["x", "two"], ["m"]), helper.make_node("Add", ["m", "one"], ["y"])],
+     [value("x", F, [None, 3])], [value("y", F, [None, 3])],
+     [helper.make_tensor("two", F, [1], [2.0]), helper.make_tensor("one", F, [1], [1.0])])
+
+# y = 3x + 1: another version of the same signature.
+save("affine3",
+     [helper.make_node("Mul", ["x", "three"], ["m"]), helper.make_node("Add", ["m", "one"], ["y"])],
+     [value("x", F, [None, 3])], [value("y", F, [None, 3])],
+     [helper.make_tensor("three", F, [1], [3.0]), helper.make_tensor("one", F, [1], [1.0])])
+
+# Every type that a client sends, several inputs, several outputs.
+types = [("f32", F), ("f64", D), ("i32", I), ("i64", L), ("b", B), ("s", S)]
+save("identity",
+     [helper.make_node("Identity", [f"in_{n}"], [f"out_{n}"]) for n, _ in types],
+     [value(f"in_{n}", t, [None]) for n, t in types],
+     [value(f"out_{n}", t, [None]) for n, t in types])
+
+# log(x): not a number below zero.
+save("log", [helper.make_node("Log", ["x"], ["y"])], [value("x", F, [None, 1])], [value("y", F, [None, 1])])
