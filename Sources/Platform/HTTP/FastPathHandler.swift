@@ -1,14 +1,291 @@
+import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Answers ``FastRoutes`` on the event loop and passes everything else on.
-final class FastPathHandler: ChannelInboundHandler, RemovableChannelHandler {
+/// Answers ``FastRoutes`` on the event loop and passes everything else on to the router.
+///
+/// One exchange is under way at a time: what a client pipelines behind it waits here, bounded, so answers
+/// keep the order of their requests whichever side gives them. The handler also ends idle connections and
+/// holds a graceful shutdown back until its own answer is out, because the handlers behind it do not see
+/// the requests that it answers.
+final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private enum Exchange {
+        case none
+        /// The body of a fast request is coming in.
+        case collecting(HTTPRequest, path: String, body: ByteBuffer?)
+        /// A fast request is being answered.
+        case answering(HTTPRequest)
+        /// The router has the request; both its end and its response's end must pass.
+        case routed(requestEnded: Bool, responseEnded: Bool)
+        /// An answer has been given to a request that is not read any further.
+        case refused
+    }
 
     private let routes: any FastRoutes
+    private let idle: TimeAmount
+    private var exchange = Exchange.none
+    /// Parts that came behind the exchange under way.
+    private var waiting = CircularBuffer<HTTPRequestPart>()
+    private var isReadHeld = false
+    private var isDraining = false
+    private var needsFlush = false
+    /// Events for the handlers behind, held back while a fast answer is under way.
+    private var heldEvents: [Any] = []
+    private var isQuiescing = false
+    private var lastActivity = NIODeadline.now()
+    private var idleCheck: Scheduled<Void>?
 
-    init(routes: any FastRoutes) {
+    init(routes: any FastRoutes, idle: TimeAmount = .seconds(ServerLimits.idleSeconds)) {
         self.routes = routes
+        self.idle = idle
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { scheduleIdleCheck(context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        idleCheck?.cancel()
+        idleCheck = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        scheduleIdleCheck(context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        idleCheck?.cancel()
+        idleCheck = nil
+        waiting.removeAll()
+        exchange = .refused
+        context.fireChannelInactive()
+    }
+
+    // MARK: Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        guard waiting.isEmpty, takesNow(part) else {
+            waiting.append(part)
+            return
+        }
+        take(part, context)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if needsFlush {
+            needsFlush = false
+            context.flush()
+        }
+        context.fireChannelReadComplete()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        guard waiting.count < ServerLimits.pipelinedPartsMax else {
+            isReadHeld = true
+            return
+        }
+        context.read()
+    }
+
+    /// Whether the part belongs to the exchange under way, or may begin the next one.
+    private func takesNow(_ part: HTTPRequestPart) -> Bool {
+        switch exchange {
+        case .none, .collecting, .refused: true
+        case .answering: false
+        case .routed(let requestEnded, _): !requestEnded
+        }
+    }
+
+    private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+        lastActivity = .now()
+        switch (exchange, part) {
+        case (.none, .head(let head)): begin(head, context)
+        case (.none, _), (.refused, _): break
+        case (.collecting(let head, let path, let body), .body(let more)): collect(more, head, path, body, context)
+        case (.collecting(let head, let path, let body), .end):
+            answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer()), context)
+        case (.routed(_, let responseEnded), .end):
+            exchange = .routed(requestEnded: true, responseEnded: responseEnded)
+            context.fireChannelRead(wrapInboundOut(part))
+            finishRouted(context)
+        case (.routed, _): context.fireChannelRead(wrapInboundOut(part))
+        case (.collecting, .head), (.answering, _): context.close(promise: nil)
+        }
+    }
+
+    private func begin(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
+        let path = Self.path(of: head)
+        guard routes.accepts(method: head.method, path: path) else {
+            exchange = .routed(requestEnded: false, responseEnded: false)
+            context.fireChannelRead(wrapInboundOut(.head(head)))
+            return
+        }
+        if let text = head.headerFields[.contentLength], let length = Int(text), length > routes.bodyBytesMax {
+            return refuseTooLarge(head, context)
+        }
+        if let expect = head.headerFields[.expect], expect.lowercased() == "100-continue" {
+            context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+        }
+        exchange = .collecting(head, path: path, body: nil)
+    }
+
+    private func collect(
+        _ more: ByteBuffer,
+        _ head: HTTPRequest,
+        _ path: String,
+        _ body: ByteBuffer?,
+        _ context: ChannelHandlerContext
+    ) {
+        guard (body?.readableBytes ?? 0) + more.readableBytes <= routes.bodyBytesMax else {
+            return refuseTooLarge(head, context)
+        }
+        guard var whole = body else {
+            exchange = .collecting(head, path: path, body: more)
+            return
+        }
+        // Let go of the state's reference first, or appending copies everything each time.
+        exchange = .none
+        if whole.writableBytes < more.readableBytes, let text = head.headerFields[.contentLength], let length = Int(text) {
+            whole.reserveCapacity(min(length, routes.bodyBytesMax))
+        }
+        whole.writeImmutableBuffer(more)
+        exchange = .collecting(head, path: path, body: whole)
+    }
+
+    private func answer(_ request: FastRequest, _ context: ChannelHandlerContext) {
+        exchange = .answering(request.head)
+        switch routes.answer(request, on: context.eventLoop) {
+        case .now(let response):
+            write(response, to: request.head, context)
+            needsFlush = true
+            finishExchange(context)
+        case .later(let future):
+            future.hop(to: context.eventLoop).assumeIsolated().whenComplete { result in
+                guard case .answering = self.exchange else { return }
+                let failure = FastResponse(status: .internalServerError, body: ByteBuffer())
+                self.write((try? result.get()) ?? failure, to: request.head, context)
+                context.flush()
+                self.finishExchange(context)
+            }
+        }
+    }
+
+    // MARK: Responses
+
+    private func write(_ response: FastResponse, to request: HTTPRequest, _ context: ChannelHandlerContext) {
+        lastActivity = .now()
+        var head = HTTPResponse(status: response.status, headerFields: response.headers)
+        head.headerFields[.contentLength] = "\(response.body.readableBytes)"
+        let closes = isQuiescing || Self.asksToClose(request)
+        if closes { head.headerFields[.connection] = "close" }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if request.method != .head { context.write(wrapOutboundOut(.body(response.body)), promise: nil) }
+        guard closes else {
+            context.write(wrapOutboundOut(.end(nil)), promise: nil)
+            return
+        }
+        exchange = .refused
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+    }
+
+    private func refuseTooLarge(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
+        let text = "{\"error\":\"the body is larger than \(routes.bodyBytesMax) bytes\"}"
+        var request = head
+        // What is still to come of the body cannot be told from a next request.
+        request.headerFields[.connection] = "close"
+        let headers: HTTPFields = [.contentType: "application/json"]
+        write(FastResponse(status: .contentTooLarge, headers: headers, body: ByteBuffer(string: text)), to: request, context)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        let part = unwrapOutboundIn(data)
+        context.write(data, promise: promise)
+        guard case .end = part, case .routed(let requestEnded, _) = exchange else { return }
+        lastActivity = .now()
+        exchange = .routed(requestEnded: requestEnded, responseEnded: true)
+        finishRouted(context)
+    }
+
+    private func finishRouted(_ context: ChannelHandlerContext) {
+        guard case .routed(true, true) = exchange else { return }
+        finishExchange(context)
+    }
+
+    private func finishExchange(_ context: ChannelHandlerContext) {
+        if case .refused = exchange { return }
+        exchange = .none
+        for event in heldEvents { context.fireUserInboundEventTriggered(event) }
+        heldEvents.removeAll()
+        drain(context)
+    }
+
+    /// Takes what waited; a loop and not a recursion, as each answer may finish at once.
+    private func drain(_ context: ChannelHandlerContext) {
+        guard !isDraining, !waiting.isEmpty || isReadHeld else { return }
+        isDraining = true
+        while let part = waiting.first, takesNow(part) {
+            waiting.removeFirst()
+            take(part, context)
+        }
+        isDraining = false
+        if needsFlush {
+            needsFlush = false
+            context.flush()
+        }
+        if isReadHeld, waiting.count < ServerLimits.pipelinedPartsMax {
+            isReadHeld = false
+            context.read()
+        }
+    }
+
+    // MARK: The connection's end
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent { isQuiescing = true }
+        switch exchange {
+        case .collecting, .answering: heldEvents.append(event)
+        case .none, .routed, .refused: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    private func scheduleIdleCheck(_ context: ChannelHandlerContext) {
+        guard idleCheck == nil else { return }
+        idleCheck = context.eventLoop.assumeIsolated().scheduleTask(deadline: lastActivity + idle) {
+            self.idleCheck = nil
+            self.checkIdle(context)
+        }
+    }
+
+    /// Ends a connection on which nothing moved; an answer under way, ours or the router's, is waited for.
+    private func checkIdle(_ context: ChannelHandlerContext) {
+        switch exchange {
+        case .answering, .routed:
+            lastActivity = .now()
+        case .none, .collecting, .refused:
+            if NIODeadline.now() - lastActivity >= idle {
+                context.close(promise: nil)
+                return
+            }
+        }
+        scheduleIdleCheck(context)
+    }
+
+    private static func path(of head: HTTPRequest) -> String {
+        guard let target = head.path, !target.isEmpty else { return "/" }
+        guard let query = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return target }
+        return String(target[..<query])
+    }
+
+    private static func asksToClose(_ head: HTTPRequest) -> Bool {
+        guard let connection = head.headerFields[.connection] else { return false }
+        return connection.lowercased().contains("close")
     }
 }

@@ -62,7 +62,8 @@ public struct HTTPServer: Service {
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: fastRoutes.map { [FastPathHandler(routes: $0)] } ?? [],
-                    idleTimeout: .seconds(ServerLimits.idleSeconds)
+                    // With fast routes, their handler keeps the time: it sees every request.
+                    idleTimeout: fastRoutes == nil ? .seconds(ServerLimits.idleSeconds) : nil
                 )
             ),
             configuration: .init(
@@ -103,6 +104,8 @@ public struct HTTPServer: Service {
 public enum ServerLimits {
     public static let idleSeconds: Int64 = 120
     public static let backlog = 4096
+    /// Parts of pipelined requests that one connection may have waiting before it is read no further.
+    static let pipelinedPartsMax = 64
 }
 
 /// A port number that will be known later.

@@ -1,0 +1,142 @@
+import Atomics
+import Foundation
+import NIOPosix
+public import SlipwayCore
+public import SlipwayInference
+
+/// The model server inside this process: sessions of a ``ModelRuntime``, one a version, side by side.
+///
+/// Requests read one pointer; loads and unloads go through ``ModelControl`` one at a time a version and
+/// swap that pointer. Small models run on the caller's event loop, large ones in a pool of threads; what
+/// a model costs is measured at warm-up and followed afterwards.
+public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
+    public let address = "embedded"
+    let table: ManagedAtomic<ServingTable>
+    let control: ModelControl
+    let started = Timestamp(Date())
+    private let pool: NIOThreadPool
+    private let queued = ManagedAtomic<Int>(0)
+    private let draining = ManagedAtomic<Bool>(false)
+
+    /// - Parameter poolThreads: Threads for large models.
+    public init(repository: ModelRepository, runtime: any ModelRuntime, poolThreads: Int = 2) {
+        let table = ManagedAtomic(ServingTable([]))
+        self.table = table
+        self.control = ModelControl(repository: repository, runtime: runtime, table: table)
+        self.pool = NIOThreadPool(numberOfThreads: poolThreads)
+        pool.start()
+    }
+
+    /// From now on the server says that it is not ready; it goes on answering.
+    public func startDraining() {
+        draining.store(true, ordering: .relaxed)
+    }
+
+    public var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// Ends the pool's threads. Nothing may be asked of the server afterwards.
+    public func stop() async {
+        try? await pool.shutdownGracefully()
+    }
+
+    // MARK: Data plane
+
+    public func signature(model: String, version: ModelVersion?) throws(PlatformError) -> ModelSignature {
+        try table.load(ordering: .acquiring).version(version, of: model).signature
+    }
+
+    public func infer(
+        _ request: InferenceRequest,
+        completion: @escaping @Sendable (Result<InferenceResponse, PlatformError>) -> Void
+    ) {
+        let loaded: LoadedVersion
+        do {
+            loaded = try table.load(ordering: .acquiring).version(request.version, of: request.model)
+            try TensorCheck.check(request, against: loaded.signature)
+        } catch {
+            if let known = try? table.load(ordering: .acquiring).version(request.version, of: request.model) {
+                known.counters.clientFailures.wrappingIncrement(ordering: .relaxed)
+            }
+            return completion(.failure(error))
+        }
+        let rows = request.inputs.first?.shape.first ?? 1
+        loaded.inFlight.wrappingIncrement(ordering: .relaxed)
+        guard !loaded.fitsEventLoop(rows: rows) else {
+            return completion(Self.run(request, on: loaded, rows: rows, queued: 0))
+        }
+        guard queued.loadThenWrappingIncrement(ordering: .relaxed) < ServingLimits.poolQueueMax else {
+            queued.wrappingDecrement(ordering: .relaxed)
+            loaded.inFlight.wrappingDecrement(ordering: .relaxed)
+            return completion(
+                .failure(PlatformError(.exhausted, "model '\(request.model)' has \(ServingLimits.poolQueueMax) requests waiting", remedy: "try again later"))
+            )
+        }
+        let asked = DispatchTime.now().uptimeNanoseconds
+        pool.submit { [queued] state in
+            queued.wrappingDecrement(ordering: .relaxed)
+            guard case .active = state else {
+                loaded.inFlight.wrappingDecrement(ordering: .relaxed)
+                return completion(.failure(PlatformError(.unavailable, "the model server is stopping")))
+            }
+            let waited = Int(DispatchTime.now().uptimeNanoseconds - asked)
+            completion(Self.run(request, on: loaded, rows: rows, queued: waited))
+        }
+    }
+
+    /// Runs on this thread and counts; `inFlight` was raised by the caller.
+    private static func run(
+        _ request: InferenceRequest,
+        on loaded: LoadedVersion,
+        rows: Int,
+        queued: Int
+    ) -> Result<InferenceResponse, PlatformError> {
+        defer { loaded.inFlight.wrappingDecrement(ordering: .releasing) }
+        let counters = loaded.counters
+        let start = DispatchTime.now().uptimeNanoseconds
+        do {
+            let wanted = request.outputs.isEmpty ? loaded.outputNames : request.outputs
+            let outputs = try loaded.session.run(inputs: request.inputs, outputs: wanted)
+            let nanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start)
+            loaded.saw(nanoseconds: nanoseconds, rows: rows)
+            counters.successes.wrappingIncrement(ordering: .relaxed)
+            counters.computeNanoseconds.wrappingIncrement(by: nanoseconds, ordering: .relaxed)
+            counters.queueNanoseconds.wrappingIncrement(by: queued, ordering: .relaxed)
+            counters.successNanoseconds.wrappingIncrement(by: nanoseconds + queued, ordering: .relaxed)
+            counters.lastInferenceMilliseconds.store(Timestamp(Date()).milliseconds, ordering: .relaxed)
+            return .success(InferenceResponse(model: loaded.model, version: loaded.version, id: request.id, outputs: outputs))
+        } catch {
+            let nanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start)
+            counters.modelFailures.wrappingIncrement(ordering: .relaxed)
+            counters.failureNanoseconds.wrappingIncrement(by: nanoseconds + queued, ordering: .relaxed)
+            return .failure(.wrapping(error, doing: "run model '\(loaded.model)' version \(loaded.version)"))
+        }
+    }
+
+    // MARK: Control
+
+    public func load(_ version: ModelVersion, of model: ModelName, files: [String: String]) async throws {
+        try await control.load(version, of: model.text, files: files)
+    }
+
+    public func unload(_ version: ModelVersion, of model: ModelName) async throws {
+        try await control.unload(version, of: model.text)
+    }
+
+    public func index() async throws -> [ServedVersion] {
+        await control.index().compactMap { entry in
+            guard let name = try? ModelName(entry.model) else { return nil }
+            return ServedVersion(model: name, version: entry.version, state: entry.state, reason: entry.reason)
+        }
+    }
+
+    public func infer(
+        _ request: InferenceRequest,
+        version: ModelVersion,
+        of model: ModelName
+    ) async throws -> InferenceResponse {
+        var request = request
+        request.model = model.text
+        request.version = version
+        return try await infer(request)
+    }
+}

@@ -1,0 +1,80 @@
+public import Foundation
+import SlipwayCore
+
+/// The folder of models, in Triton's layout: `<model>/<version>/model.onnx`.
+///
+/// A version appears whole or not at all: it is written beside its place and renamed.
+public struct ModelRepository: Sendable {
+    public let folder: URL
+
+    public init(folder: URL) {
+        self.folder = folder
+    }
+
+    func graph(of version: ModelVersion, model: String) -> URL {
+        versionFolder(version, model).appending(path: "model.onnx")
+    }
+
+    /// Every model of the folder with the versions that have a graph, lowest first.
+    func scan() throws(PlatformError) -> [String: [ModelVersion]] {
+        do {
+            var models: [String: [ModelVersion]] = [:]
+            guard FileManager.default.fileExists(atPath: folder.path) else { return models }
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where (try? ModelName(name)) != nil {
+                models[name] = try versions(of: name)
+            }
+            return models
+        } catch {
+            throw .wrapping(error, doing: "read the model repository", code: .unavailable)
+        }
+    }
+
+    func versions(of model: String) throws(PlatformError) -> [ModelVersion] {
+        do {
+            let place = folder.appending(path: model)
+            return try FileManager.default.contentsOfDirectory(atPath: place.path)
+                .compactMap { try? ModelVersion($0) }
+                .filter { FileManager.default.fileExists(atPath: graph(of: $0, model: model).path) }
+                .sorted()
+        } catch {
+            throw PlatformError(.notFound, "failed to load '\(model)': there is no such model in the repository", cause: error)
+        }
+    }
+
+    /// Puts `files` (path inside the version → file) in as one version, in place of what was there.
+    func put(_ files: [String: String], version: ModelVersion, model: String) throws(PlatformError) {
+        guard files["model.onnx"] != nil else {
+            throw PlatformError(.invalidArgument, "version \(version) of '\(model)' has no 'model.onnx'")
+        }
+        let place = versionFolder(version, model)
+        let beside = folder.appending(path: model).appending(path: ".\(version)-\(UUID().uuidString)")
+        do {
+            try FileManager.default.createDirectory(at: beside, withIntermediateDirectories: true)
+            for (path, source) in files {
+                guard !path.hasPrefix("/"), !path.split(separator: "/", omittingEmptySubsequences: false).contains("..") else {
+                    throw PlatformError(.invalidArgument, "'\(path)' leads out of the version's folder")
+                }
+                let target = beside.appending(path: path)
+                try FileManager.default.createDirectory(
+                    at: target.deletingLastPathComponent(),
+                    withIntermediateDirectories: true
+                )
+                try FileManager.default.copyItem(at: URL(filePath: source), to: target)
+            }
+            if FileManager.default.fileExists(atPath: place.path) { try FileManager.default.removeItem(at: place) }
+            try FileManager.default.moveItem(at: beside, to: place)
+        } catch {
+            try? FileManager.default.removeItem(at: beside)
+            throw .wrapping(error, doing: "store version \(version) of '\(model)' in the model repository", code: .exhausted)
+        }
+    }
+
+    func remove(_ version: ModelVersion, model: String) {
+        // What stays behind is only disk space; the next put replaces it.
+        try? FileManager.default.removeItem(at: versionFolder(version, model))
+    }
+
+    private func versionFolder(_ version: ModelVersion, _ model: String) -> URL {
+        folder.appending(path: model).appending(path: "\(version)")
+    }
+}
