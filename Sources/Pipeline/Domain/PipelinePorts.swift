@@ -17,6 +17,28 @@ public protocol CommandRunner: Sendable {
     /// - Parameter onLine: Gets each line of standard output and standard error as it comes; lines are
     ///   cut at a limit, and invalid UTF-8 is repaired.
     func run(_ command: Command, onLine: @escaping @Sendable (String) -> Void) async throws -> CommandResult
+    /// Ends processes that a platform killed in the middle has left behind: those whose environment has
+    /// `key` with exactly this value. Answers how many there were.
+    func endLeftovers(key: String, value: String) async -> Int
+}
+
+/// Opens a model file in a process of its own, so that a graph that kills its runtime kills nobody else.
+public protocol ModelProbe: Sendable {
+    /// - Throws: `invalid_argument` with the runtime's reason when it does not load, `exhausted` when it
+    ///   took longer than `timeout`.
+    func probe(file: String, timeout: Duration) async throws -> ModelProbeReport
+}
+
+/// What a graph declares, as a probe saw it.
+public struct ModelProbeReport: Sendable, Hashable, Codable {
+    /// `name TYPE[shape]`, one an input.
+    public let inputs: [String]
+    public let outputs: [String]
+
+    public init(inputs: [String], outputs: [String]) {
+        self.inputs = inputs
+        self.outputs = outputs
+    }
 }
 
 public struct Command: Sendable, Hashable {

@@ -4,11 +4,13 @@ public import SlipwayCore
 public enum RunState: String, Sendable, Hashable, Codable, CaseIterable {
     case queued
     case running
-    /// All six success conditions hold.
+    /// All six success conditions hold, or the pipeline ended where its `until` says.
     case succeeded
     /// A gate refused the candidate before it took traffic; nothing in Git or in traffic changed.
     case refused
-    /// Something broke before the candidate took traffic; nothing in Git or in traffic changed.
+    /// Something broke before the candidate took traffic; nothing in Git or in traffic changed. Or, and
+    /// then the summary says so, what was promoted stays in service but the run's end could not be
+    /// reached: its notification never went out, or Git was changed by somebody else.
     case failed
     /// The candidate had been attached; a commit restored the last good release.
     case rolledBack = "rolled-back"
@@ -74,6 +76,27 @@ public struct RunRecord: Sendable, Hashable, Codable {
     /// Digests of this run's proofs, in order.
     public var proofs: [String]
 
+    /// The text of `pipeline.yaml` when the run was accepted: later edits do not touch a run under way.
+    public var pipeline: String
+    /// Where the version comes from, when it is promoted from another environment instead of trained.
+    public var promotion: PromotionSource?
+    /// Artifact path → `sha256:…`, of every file of the candidate.
+    public var digests: [String: String]
+    /// Where the graph is among the artifacts.
+    public var graph: String?
+    /// The digest of the graph that a process of its own has loaded.
+    public var probedGraph: String?
+    /// The release text that this run means to have in Git: kept before each commit, so that a restart
+    /// recognises its own commit.
+    public var releaseIntended: String?
+    /// The last commit this run made or found made.
+    public var releaseCommit: CommitID?
+    /// Why it is going back; from then on nothing else is done.
+    public var rollbackReason: String?
+    /// How often a restart of the platform has picked it up.
+    public var recoveries: Int
+    public var isCancelRequested: Bool
+
     public init(
         id: RunID,
         model: ModelName,
@@ -94,13 +117,29 @@ public struct RunRecord: Sendable, Hashable, Codable {
         self.steps = steps
         self.conditions = []
         self.proofs = []
+        self.pipeline = ""
+        self.digests = [:]
+        self.recoveries = 0
+        self.isCancelRequested = false
+    }
+}
+
+/// A version that serves in another environment.
+public struct PromotionSource: Sendable, Hashable, Codable {
+    public let environment: EnvironmentName
+    public let version: ModelVersion
+
+    public init(environment: EnvironmentName, version: ModelVersion) {
+        self.environment = environment
+        self.version = version
     }
 }
 
 /// One step of a run. `shift` and `observe` come once for each weight.
 public struct StepRecord: Sendable, Hashable, Codable {
     public let name: StepName
-    /// For `shift` and `observe`: the candidate's weight in percent, as text; `promote` for the last commit.
+    /// For `shift` and `observe`: the candidate's weight in percent, as text; `promote` for the last
+    /// commit. For `command`: its name in `pipeline.yaml`.
     public let part: String?
     public var state: StepState
     public var attempt: Int

@@ -2,6 +2,8 @@
 public enum StepName: String, Sendable, Hashable, Codable, CaseIterable {
     // Commands of the user's project; all but `train` are optional.
     case extract
+    /// Any other command of the project; its name is the step's part.
+    case command
     case validateData = "validate_data"
     case buildFeatures = "build_features"
     case driftGate = "drift_gate"
@@ -21,7 +23,7 @@ public enum StepName: String, Sendable, Hashable, Codable, CaseIterable {
     /// Whether the user's `pipeline.yaml` gives the command.
     public var isUserStep: Bool {
         switch self {
-        case .extract, .validateData, .buildFeatures, .train: true
+        case .extract, .command, .validateData, .buildFeatures, .train: true
         default: false
         }
     }

@@ -16,8 +16,12 @@ public protocol ModelRegistry: Sendable {
 
     /// Stores a file as an artifact of the run, streamed, under `path`.
     func uploadArtifact(runID: String, path: String, fromFile file: String) async throws
+    /// Writes an artifact of the run to `file`, streamed, and answers the digest of what was written.
+    func downloadArtifact(_ path: String, ofRun id: String, toFile file: String) async throws -> Digest
     /// All files of a logged model (`m-…`), by their path inside it.
     func artifacts(ofLoggedModel id: String) async throws -> [ArtifactEntry]
+    /// Writes one file of a logged model to `file`, streamed, and answers the digest of what was written.
+    func downloadArtifact(_ path: String, ofLoggedModel id: String, toFile file: String) async throws -> Digest
 
     /// Makes the version in the registry, and the model if it is missing. Moves no alias.
     ///
