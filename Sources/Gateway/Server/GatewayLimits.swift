@@ -1,0 +1,25 @@
+/// What the gateway bounds.
+public enum GatewayLimits {
+    /// A client id longer than this is refused: it is hashed on every request.
+    public static let clientIDBytesMax = 1024
+    public static let reloadBodyBytesMax = 64 << 10
+    /// Changes of routes that wait for the one under way.
+    public static let changesWaitingMax = 64
+    /// How long Git's word and the model server's word may take when routes are to change.
+    public static let changeDeadline: Duration = .seconds(15)
+    /// How long `/ready` waits for the model server.
+    public static let readyDeadline: Duration = .seconds(3)
+    /// How often routes follow Git when nobody asks for it.
+    public static let refreshInterval: Duration = .seconds(2)
+    /// How often a stopping gateway looks whether requests are still in flight.
+    public static let drainPoll: Duration = .milliseconds(20)
+    /// Versions out of service whose counts are kept, a model.
+    public static let retiredMetersMax = 16
+    /// Elements of one answer that are counted as predictions.
+    public static let observedElementsMax = 256
+    /// Distinct labels outside 0...63 that are counted on their own, a version and event loop.
+    public static let observedLabelsMax = 64
+    public static let observedLabelBytesMax = 64
+    /// What a client is told to wait after a 503.
+    static let retryAfterSeconds = 1
+}
