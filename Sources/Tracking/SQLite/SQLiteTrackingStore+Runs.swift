@@ -1,0 +1,258 @@
+import GRDB
+public import SlipwayCore
+public import SlipwayTracking
+
+extension SQLiteTrackingStore {
+    public func createRun(
+        experiment id: String,
+        name: String?,
+        user: String,
+        started: Timestamp?,
+        tags: [String: String]
+    ) async throws -> Run {
+        let now = clock.now
+        return try await write { db in
+            let experiment = try Self.activeExperiment(db, id: id)
+            let uuid = newID()
+            let runName = name ?? tags["mlflow.runName"] ?? RunNames.random()
+            try db.execute(
+                sql: """
+                    INSERT INTO run (uuid, experiment, name, user, status, started, stage, artifactURI)
+                    VALUES (?, ?, ?, ?, 'RUNNING', ?, 'active', ?)
+                    """,
+                arguments: [
+                    uuid, experiment.id, runName, user, (started ?? now).milliseconds,
+                    "\(experiment.artifactLocation)/\(uuid)/artifacts",
+                ]
+            )
+            try db.setKeyed("runTag", "run", db.lastInsertedRowID, tags.merging(["mlflow.runName": runName]) { _, name in name })
+            return try Self.run(db, id: uuid)
+        }
+    }
+
+    public func run(id: String) async throws -> Run {
+        try await read { try Self.run($0, id: id) }
+    }
+
+    public func updateRun(id: String, status: RunStatus?, ended: Timestamp?, name: String?) async throws -> Run {
+        try await write { db in
+            let row = try Self.activeRow(db, id: id)
+            let number: Int64 = row["id"]
+            if let status { try db.execute(sql: "UPDATE run SET status = ? WHERE id = ?", arguments: [status.rawValue, number]) }
+            if let ended { try db.execute(sql: "UPDATE run SET ended = ? WHERE id = ?", arguments: [ended.milliseconds, number]) }
+            if let name, !name.isEmpty {
+                try db.execute(sql: "UPDATE run SET name = ? WHERE id = ?", arguments: [name, number])
+                try db.setKeyed("runTag", "run", number, ["mlflow.runName": name])
+            }
+            return try Self.run(db, id: id)
+        }
+    }
+
+    public func setStage(_ stage: LifecycleStage, run id: String) async throws {
+        try await write { db in
+            let row = try Self.row(db, id: id)
+            try db.execute(sql: "UPDATE run SET stage = ? WHERE id = ?", arguments: [stage.rawValue, row["id"] as Int64])
+        }
+    }
+
+    public func log(
+        runID: String,
+        metrics: [Metric],
+        parameters: [String: String],
+        tags: [String: String]
+    ) async throws {
+        try await write { db in
+            let run: Int64 = try Self.activeRow(db, id: runID)["id"]
+            try Self.logParameters(db, run: run, runID: runID, parameters)
+            try db.setKeyed("runTag", "run", run, tags)
+            if let name = tags["mlflow.runName"] {
+                try db.execute(sql: "UPDATE run SET name = ? WHERE id = ?", arguments: [name, run])
+            }
+            try Self.logMetrics(db, run: run, metrics)
+        }
+    }
+
+    public func deleteRunTag(runID: String, key: String) async throws {
+        try await write { db in
+            let run: Int64 = try Self.activeRow(db, id: runID)["id"]
+            try db.execute(sql: "DELETE FROM runTag WHERE run = ? AND key = ?", arguments: [run, key])
+            guard db.changesCount > 0 else {
+                throw PlatformError(.notFound, "No tag with name: \(key) in run with id \(runID)")
+            }
+        }
+    }
+
+    public func metricHistory(runID: String, key: String, limit: Int, after: Int) async throws -> Page<Metric> {
+        try await read { db in
+            let run: Int64 = try Self.row(db, id: runID)["id"]
+            let rows = try Row.fetchAll(
+                db,
+                sql: "SELECT * FROM metric WHERE run = ? AND key = ? ORDER BY timestamp, step, value LIMIT ? OFFSET ?",
+                arguments: [run, key, limit + 1, after]
+            )
+            let token = rows.count > limit ? "\(after + limit)" : nil
+            return Page(items: rows.prefix(limit).map(Self.metric), nextToken: token)
+        }
+    }
+
+    public func logInputs(runID: String, datasets: [JSONValue], models: [String]) async throws {
+        try await write { db in
+            let run: Int64 = try Self.activeRow(db, id: runID)["id"]
+            for input in datasets {
+                let dataset = input["dataset"]
+                try db.execute(
+                    sql: "INSERT OR IGNORE INTO runInput (run, name, digest, json) VALUES (?, ?, ?, ?)",
+                    arguments: [run, dataset?["name"]?.stringValue ?? "", dataset?["digest"]?.stringValue ?? "", input.canonicalText]
+                )
+            }
+            for model in models { try Self.link(db, run: run, model: model, isOutput: false, step: 0) }
+        }
+    }
+
+    public func logOutputs(runID: String, models: [ModelOutput]) async throws {
+        try await write { db in
+            let run: Int64 = try Self.activeRow(db, id: runID)["id"]
+            for model in models { try Self.link(db, run: run, model: model.modelID, isOutput: true, step: model.step) }
+        }
+    }
+
+    public func searchRuns(experiments: [String], _ search: Search) async throws -> Page<Run> {
+        try await read { db in
+            var sql = SearchSQL(Self.runTarget)
+            let ids = experiments.compactMap { Int64($0) }
+            guard !ids.isEmpty else { return Page(items: [], nextToken: nil) }
+            sql.add("run.experiment IN (\(ids.map { _ in "?" }.joined(separator: ", ")))", ids)
+            Self.add(search.view, column: "run.stage", to: &sql)
+            try sql.add(search.filter)
+            try sql.add(search.order, fallback: "run.started DESC, run.uuid ASC")
+            return try db.page(sql, search) { try Self.run($0, $1) }
+        }
+    }
+
+    private static let runTarget = SearchTarget(
+        table: "run",
+        attributes: [
+            "run_id": "run.uuid", "run_name": "run.name", "Run name": "run.name", "run name": "run.name", "user_id": "run.user",
+            "status": "run.status", "start_time": "run.started", "created": "run.started", "Created": "run.started",
+            "end_time": "run.ended", "artifact_uri": "run.artifactURI", "experiment_id": "run.experiment",
+        ],
+        numbers: ["start_time", "end_time", "created", "Created"],
+        keyed: [
+            .metric: .init(table: "latestMetric", owner: "run", column: "run.id"),
+            .parameter: .init(table: "param", owner: "run", column: "run.id"),
+            .tag: .init(table: "runTag", owner: "run", column: "run.id"),
+        ],
+        name: "runs"
+    )
+
+    // MARK: Rows
+
+    static func row(_ db: Database, id: String) throws -> Row {
+        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM run WHERE uuid = ?", arguments: [id]) else {
+            throw PlatformError(.notFound, "Run with id=\(id) not found")
+        }
+        return row
+    }
+
+    static func activeRow(_ db: Database, id: String) throws -> Row {
+        let row = try row(db, id: id)
+        guard (row["stage"] as String) == LifecycleStage.active.rawValue else {
+            throw PlatformError(.invalidArgument, "The run \(id) must be in the 'active' state. Current state is deleted.")
+        }
+        return row
+    }
+
+    static func run(_ db: Database, id: String) throws -> Run {
+        try run(db, try row(db, id: id))
+    }
+
+    private static func run(_ db: Database, _ row: Row) throws -> Run {
+        let id: Int64 = row["id"]
+        let metrics = try Row.fetchAll(db, sql: "SELECT *, NULL AS model FROM latestMetric WHERE run = ? ORDER BY key", arguments: [id])
+        let inputs = try String.fetchAll(db, sql: "SELECT json FROM runInput WHERE run = ? ORDER BY name, digest", arguments: [id])
+        let models = try Row.fetchAll(db, sql: "SELECT * FROM runModel WHERE run = ? ORDER BY position", arguments: [id])
+        let outputs = models.filter { $0["isOutput"] as Bool }
+        return Run(
+            id: row["uuid"],
+            name: row["name"],
+            experimentID: row["experiment"],
+            user: row["user"],
+            status: RunStatus(rawValue: row["status"]) ?? .running,
+            started: Timestamp(milliseconds: row["started"]),
+            ended: (row["ended"] as Int64?).map { Timestamp(milliseconds: $0) },
+            stage: LifecycleStage(rawValue: row["stage"]) ?? .active,
+            artifactURI: row["artifactURI"],
+            metrics: metrics.map(metric),
+            parameters: try db.keyed("param", "run", id),
+            tags: try db.keyed("runTag", "run", id),
+            datasetInputs: try inputs.map { try JSONValue(parsing: $0) },
+            modelInputs: models.filter { !($0["isOutput"] as Bool) }.map { $0["model"] },
+            modelOutputs: outputs.map { ModelOutput(modelID: $0["model"], step: $0["step"]) }
+        )
+    }
+
+    static func metric(_ row: Row) -> Metric {
+        Metric(
+            key: row["key"],
+            value: (row["value"] as Double?) ?? .nan,
+            timestamp: Timestamp(milliseconds: row["timestamp"]),
+            step: row["step"],
+            modelID: row["model"]
+        )
+    }
+
+    private static func link(_ db: Database, run: Int64, model: String, isOutput: Bool, step: Int64) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO runModel (run, model, isOutput, step, position)
+                VALUES (?, ?, ?, ?, (SELECT count(*) FROM runModel WHERE run = ?))
+                ON CONFLICT DO UPDATE SET step = excluded.step
+                """,
+            arguments: [run, model, isOutput, step, run]
+        )
+    }
+
+    private static func logParameters(_ db: Database, run: Int64, runID: String, _ parameters: [String: String]) throws {
+        for (key, value) in parameters {
+            let known = try String.fetchOne(db, sql: "SELECT value FROM param WHERE run = ? AND key = ?", arguments: [run, key])
+            if let known {
+                guard known == value else {
+                    throw PlatformError(
+                        .invalidArgument,
+                        "Changing param values is not allowed. Param with key='\(key)' was already logged with value='\(known)' "
+                            + "for run ID='\(runID)'. Attempted logging new value '\(value)'."
+                    )
+                }
+                continue
+            }
+            try db.execute(sql: "INSERT INTO param (run, key, value) VALUES (?, ?, ?)", arguments: [run, key, value])
+        }
+    }
+
+    private static func logMetrics(_ db: Database, run: Int64, _ metrics: [Metric]) throws {
+        let insert = try db.cachedStatement(sql: "INSERT INTO metric (run, key, value, timestamp, step, model) VALUES (?, ?, ?, ?, ?, ?)")
+        // The later one wins: by step, then by time, then by value, as MLflow does.
+        let update = try db.cachedStatement(
+            sql: """
+                INSERT INTO latestMetric (run, key, value, timestamp, step) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, step = excluded.step
+                WHERE (excluded.step, excluded.timestamp, ifnull(excluded.value, -9e999)) >= (step, timestamp, ifnull(value, -9e999))
+                """
+        )
+        for metric in metrics {
+            let value = metric.value.isNaN ? nil : metric.value
+            try insert.execute(arguments: [run, metric.key, value, metric.timestamp.milliseconds, metric.step, metric.modelID])
+            try update.execute(arguments: [run, metric.key, value, metric.timestamp.milliseconds, metric.step])
+        }
+    }
+}
+
+/// Names for runs that were given none.
+enum RunNames {
+    private static let adjectives = ["bold", "brisk", "calm", "clear", "deep", "eager", "fair", "keen", "proud", "quick", "steady", "swift"]
+    private static let nouns = ["brig", "clipper", "cutter", "dinghy", "ferry", "galleon", "kayak", "ketch", "schooner", "sloop", "tug", "yawl"]
+
+    static func random() -> String {
+        "\(adjectives.randomElement() ?? "calm")-\(nouns.randomElement() ?? "sloop")-\(Int.random(in: 1...999))"
+    }
+}

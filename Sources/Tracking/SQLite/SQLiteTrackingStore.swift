@@ -1,0 +1,92 @@
+import GRDB
+import Foundation
+public import SlipwayCore
+public import SlipwayTracking
+
+/// The tracking store on SQLite.
+///
+/// WAL with `synchronous=FULL`: a write that has returned is on disk. One writer at a time; readers see
+/// a snapshot and never wait for it.
+public struct SQLiteTrackingStore: TrackingStore {
+    let database: DatabasePool
+    let clock: WallClock
+    /// Under which experiments keep their artifacts, unless they say otherwise.
+    let artifactRoot: String
+
+    /// Opens or makes the database at `path` and brings its schema up to date.
+    ///
+    /// - Throws: `unavailable` when the file cannot be opened, `corrupt` when it is no database of ours.
+    public init(path: String, artifactRoot: String = "mlflow-artifacts:/", clock: WallClock = .system) throws {
+        do {
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(StoreLimits.busySeconds)
+            configuration.maximumReaderCount = StoreLimits.readers
+            configuration.prepareDatabase { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                try db.execute(sql: "PRAGMA foreign_keys = ON")
+            }
+            database = try DatabasePool(path: path, configuration: configuration)
+            self.clock = clock
+            self.artifactRoot = artifactRoot
+            try TrackingSchema.migrator.migrate(database)
+            try makeDefaultExperiment()
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT {
+            throw PlatformError(.corrupt, "the tracking database is damaged or is not one", remedy: "restore it from a backup", cause: error)
+        } catch {
+            throw PlatformError.wrapping(error, doing: "open the tracking database", code: .unavailable)
+        }
+    }
+
+    private func makeDefaultExperiment() throws {
+        let now = clock.now.milliseconds
+        try database.write { db in
+            try db.execute(
+                sql: """
+                    INSERT OR IGNORE INTO experiment (id, name, artifactLocation, stage, created, updated)
+                    VALUES (0, 'Default', ?, 'active', ?, ?)
+                    """,
+                arguments: ["\(artifactRoot)0", now, now]
+            )
+        }
+    }
+
+    func read<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async throws -> Value {
+        do {
+            return try await database.read(body)
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    func write<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async throws -> Value {
+        do {
+            return try await database.write(body)
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    static func failure(_ error: any Error) -> PlatformError {
+        guard let failure = error as? DatabaseError else { return .wrapping(error, doing: "use the tracking database") }
+        switch failure.resultCode {
+        case .SQLITE_FULL:
+            return PlatformError(.exhausted, "the disk is full: nothing was written", remedy: "free some space and try again", cause: error)
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            return PlatformError(.corrupt, "the tracking database is damaged", remedy: "restore it from a backup", cause: error)
+        case .SQLITE_BUSY, .SQLITE_IOERR, .SQLITE_CANTOPEN:
+            return PlatformError(.unavailable, "the tracking database could not be used", cause: error)
+        default:
+            return PlatformError(.unexpected, "the tracking database refused a statement", cause: error)
+        }
+    }
+}
+
+enum StoreLimits {
+    static let busySeconds: Double = 10
+    static let readers = 4
+}
+
+/// 32 hex digits, as MLflow makes its ids.
+func newID() -> String {
+    UUID().uuidString.replacing("-", with: "").lowercased()
+}

@@ -1,0 +1,57 @@
+import HTTPTypes
+import SlipwayCore
+import SlipwayTracking
+
+struct LoggedModelCalls: Sendable {
+    let store: any LoggedModelStore
+
+    var all: [TrackingCall] {
+        [
+            TrackingCall(.post, "logged-models") { parameters in
+                let model = try await store.createLoggedModel(
+                    experiment: try parameters.required("experiment_id"),
+                    name: try parameters.text("name"),
+                    sourceRunID: try parameters.text("source_run_id"),
+                    modelType: try parameters.text("model_type"),
+                    tags: try parameters.pairs("tags"),
+                    parameters: try parameters.pairs("params")
+                )
+                return ["model": TrackingJSON.loggedModel(model)]
+            },
+            TrackingCall(.get, "logged-models/:model_id") { parameters in
+                ["model": TrackingJSON.loggedModel(try await store.loggedModel(id: try parameters.required("model_id")))]
+            },
+            TrackingCall(.patch, "logged-models/:model_id") { parameters in
+                let status = try parameters.required("status")
+                let model = try await store.finalizeLoggedModel(id: try parameters.required("model_id"), status: status)
+                return ["model": TrackingJSON.loggedModel(model)]
+            },
+            TrackingCall(.delete, "logged-models/:model_id") { parameters in
+                try await store.deleteLoggedModel(id: try parameters.required("model_id"))
+                return [:]
+            },
+            TrackingCall(.patch, "logged-models/:model_id/tags") { parameters in
+                let model = try await store.setLoggedModelTags(id: try parameters.required("model_id"), tags: try parameters.pairs("tags"))
+                return ["model": TrackingJSON.loggedModel(model)]
+            },
+            TrackingCall(.delete, "logged-models/:model_id/tags/:tag_key") { parameters in
+                try await store.deleteLoggedModelTag(id: try parameters.required("model_id"), key: try parameters.required("tag_key"))
+                return [:]
+            },
+            TrackingCall(.post, "logged-models/:model_id/params") { parameters in
+                try await store.logLoggedModelParameters(id: try parameters.required("model_id"), parameters: try parameters.pairs("params"))
+                return [:]
+            },
+            TrackingCall(.post, "logged-models/search") { parameters in
+                // Here the order is a list of objects instead of texts.
+                let order = try parameters.objects("order_by").map {
+                    SortTerm(field: try FilterParser.sortTerm(try $0.required("field_name")).field, isAscending: $0.bool("ascending") ?? true)
+                }
+                var search = try Search(parameters.without("order_by"), defaultLimit: TrackingLimits.registrySearchDefault)
+                search.order = order
+                return try await store.searchLoggedModels(experiments: try parameters.texts("experiment_ids"), search)
+                    .json("models", TrackingJSON.loggedModel)
+            },
+        ]
+    }
+}

@@ -1,0 +1,123 @@
+import Hummingbird
+import SlipwayCore
+
+/// The parameters of one call: the JSON body, or the query of a GET.
+///
+/// Reads them with MLflow's rules and messages. As in protobuf's JSON, an int64 may come as a text, and
+/// a double as `"NaN"`, `"Infinity"` or `"-Infinity"`.
+struct Parameters: Sendable {
+    private let members: [String: JSONValue]
+
+    init(_ members: [String: JSONValue]) {
+        self.members = members
+    }
+
+    init(query: some Sequence<(key: Substring, value: Substring)>) {
+        var members: [String: JSONValue] = [:]
+        for (key, value) in query {
+            let text = JSONValue.string(String(value))
+            switch members[String(key)] {
+            case nil: members[String(key)] = text
+            case .array(let items): members[String(key)] = .array(items + [text])
+            case .some(let first): members[String(key)] = .array([first, text])
+            }
+        }
+        self.members = members
+    }
+
+    func filtered(_ isKept: (String) -> Bool) -> Parameters {
+        Parameters(members.filter { isKept($0.key) })
+    }
+
+    func value(_ key: String) -> JSONValue? {
+        guard let value = members[key], !value.isNull else { return nil }
+        return value
+    }
+
+    func text(_ key: String) throws(PlatformError) -> String? {
+        guard let value = value(key) else { return nil }
+        guard let text = value.stringValue else { throw invalid(value, key) }
+        return text
+    }
+
+    func required(_ key: String) throws(PlatformError) -> String {
+        guard let text = try text(key), !text.isEmpty else { throw missing(key) }
+        return text
+    }
+
+    /// `run_id`, or the older `run_uuid`.
+    func runID() throws(PlatformError) -> String {
+        if let id = try text("run_id"), !id.isEmpty { return id }
+        if let id = try text("run_uuid"), !id.isEmpty { return id }
+        throw missing("run_id")
+    }
+
+    func int(_ key: String) throws(PlatformError) -> Int64? {
+        guard let value = value(key) else { return nil }
+        guard let number = value.intValue ?? value.stringValue.flatMap({ Int64($0) }) else { throw invalid(value, key) }
+        return number
+    }
+
+    func double(_ key: String) throws(PlatformError) -> Double {
+        guard let value = value(key) else { throw missing(key) }
+        if let number = value.doubleValue { return number }
+        switch value.stringValue {
+        case "NaN"?: return .nan
+        case "Infinity"?, "inf"?: return .infinity
+        case "-Infinity"?, "-inf"?: return -.infinity
+        case let text?:
+            guard let number = Double(text) else { throw invalid(value, key) }
+            return number
+        case nil: throw invalid(value, key)
+        }
+    }
+
+    func bool(_ key: String) -> Bool? {
+        value(key).flatMap { $0.boolValue ?? $0.stringValue.map { $0.lowercased() == "true" } }
+    }
+
+    func list(_ key: String) throws(PlatformError) -> [JSONValue] {
+        guard let value = value(key) else { return [] }
+        // One value of a repeated query parameter.
+        if value.stringValue != nil { return [value] }
+        guard let items = value.arrayValue else { throw invalid(value, key) }
+        return items
+    }
+
+    func texts(_ key: String) throws(PlatformError) -> [String] {
+        var texts: [String] = []
+        for item in try list(key) {
+            guard let text = item.stringValue ?? item.intValue.map(String.init) else { throw invalid(item, key) }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    /// The objects of a list.
+    func objects(_ key: String) throws(PlatformError) -> [Parameters] {
+        var objects: [Parameters] = []
+        for item in try list(key) {
+            guard let members = item.objectValue else { throw invalid(item, key) }
+            objects.append(Parameters(members))
+        }
+        return objects
+    }
+
+    /// A list of `{"key":…,"value":…}`; the last of equal keys wins.
+    func pairs(_ key: String) throws(PlatformError) -> [String: String] {
+        var pairs: [String: String] = [:]
+        for item in try objects(key) { pairs[try item.required("key")] = try item.text("value") ?? "" }
+        return pairs
+    }
+
+    private func missing(_ key: String) -> PlatformError {
+        PlatformError(.invalidArgument, "Missing value for required parameter '\(key)'. See the API docs for more information about request parameters.")
+    }
+
+    private func invalid(_ value: JSONValue, _ key: String) -> PlatformError {
+        PlatformError(
+            .invalidArgument,
+            "Invalid value \(value.canonicalText.prefix(200)) for parameter '\(key)' supplied. See the API docs for more information about request parameters."
+        )
+    }
+}

@@ -1,0 +1,27 @@
+public import HTTPTypes
+public import Hummingbird
+public import SlipwayCore
+import SlipwayHTTP
+
+extension PlatformError.Code {
+    /// MLflow's name for the code and the status it answers with.
+    public var mlflow: (name: String, status: HTTPResponse.Status) {
+        switch self {
+        case .invalidArgument: ("INVALID_PARAMETER_VALUE", .badRequest)
+        case .notFound: ("RESOURCE_DOES_NOT_EXIST", .notFound)
+        case .alreadyExists: ("RESOURCE_ALREADY_EXISTS", .badRequest)
+        case .failedPrecondition: ("INVALID_STATE", .internalServerError)
+        case .exhausted: ("RESOURCE_EXHAUSTED", .tooManyRequests)
+        case .unavailable: ("TEMPORARILY_UNAVAILABLE", .serviceUnavailable)
+        case .corrupt: ("DATA_LOSS", .internalServerError)
+        case .unexpected: ("INTERNAL_ERROR", .internalServerError)
+        }
+    }
+}
+
+extension PlatformError {
+    /// `{"error_code":…,"message":…}`, which MLflow's client turns into its exception.
+    public var mlflowResponse: Response {
+        Response(json: ["error_code": .string(code.mlflow.name), "message": .string(message)], status: code.mlflow.status)
+    }
+}

@@ -1,0 +1,151 @@
+import Foundation
+import HTTPTypes
+public import Hummingbird
+import NIOCore
+import SlipwayCore
+public import SlipwayHTTP
+public import SlipwayTracking
+
+/// MLflow's REST API over a store and an artifact folder.
+///
+/// Every call is registered under `/api` and `/ajax-api`. Families of calls that this server does not
+/// have answer 404, as a server of an older version does, so that clients go on without them.
+public struct TrackingRoutes: Sendable {
+    let store: any TrackingStore
+    let artifacts: any ArtifactStore
+
+    public init(store: any TrackingStore, artifacts: any ArtifactStore) {
+        self.store = store
+        self.artifacts = artifacts
+    }
+
+    public func add(to router: Router<PlatformRequestContext>) {
+        router.get("health") { _, _ in "OK" }
+        router.get("version") { _, _ in TrackingLimits.mlflowVersion }
+        for prefix in ["api", "ajax-api"] {
+            let calls = ExperimentCalls(store: store).all + RunCalls(store: store).all + LoggedModelCalls(store: store).all
+                + RegistryCalls(store: store).all + ArtifactCalls(store: store, artifacts: artifacts).all
+            for call in calls { add(call, to: router.group(RouterPath("\(prefix)/2.0/mlflow"))) }
+            router.get(RouterPath("\(prefix)/3.0/mlflow/server-info")) { _, _ in
+                Response(json: [
+                    "store_type": "SqlStore", "workspaces_enabled": false, "trace_archival_enabled": false,
+                    "multipart_uploads_enabled": false, "multipart_downloads_enabled": false,
+                ])
+            }
+            ArtifactProxy(artifacts: artifacts).add(to: router.group(RouterPath("\(prefix)/2.0/mlflow-artifacts")))
+        }
+        ArtifactDownloads(store: store, artifacts: artifacts).add(to: router)
+    }
+
+    private func add(_ call: TrackingCall, to group: RouterGroup<PlatformRequestContext>) {
+        group.on(RouterPath(call.path), method: call.method) { request, context in
+            do {
+                return Response(json: try await call.handle(try await parameters(request, context)))
+            } catch let error as PlatformError {
+                return error.mlflowResponse
+            }
+        }
+    }
+
+    /// Body or query, with the path's parameters on top.
+    private func parameters(_ request: Request, _ context: PlatformRequestContext) async throws -> Parameters {
+        var members: [String: JSONValue] = [:]
+        for (key, value) in context.parameters { members[String(key)] = .string(String(value).removingPercentEncoding ?? String(value)) }
+        guard request.method != .get else {
+            let query = request.uri.queryParameters.map { (key: $0.key, value: $0.value) }
+            return Parameters(query: query + members.map { (key: Substring($0.key), value: Substring($0.value.stringValue ?? "")) })
+        }
+        let buffer: ByteBuffer
+        do {
+            buffer = try await request.body.collect(upTo: Limits.jsonBytesMax)
+        } catch {
+            throw PlatformError(.invalidArgument, "the request body is larger than \(Limits.jsonBytesMax) bytes", cause: error)
+        }
+        if buffer.readableBytes > 0 {
+            guard let body = try JSONValue(parsing: buffer.readableBytesView).objectValue else {
+                throw PlatformError(.invalidArgument, "the request body must be a JSON object")
+            }
+            members.merge(body) { path, _ in path }
+        }
+        return Parameters(members)
+    }
+}
+
+/// One call of the API.
+struct TrackingCall: Sendable {
+    let method: HTTPRequest.Method
+    let path: String
+    let handle: @Sendable (Parameters) async throws -> JSONValue
+
+    init(_ method: HTTPRequest.Method, _ path: String, _ handle: @escaping @Sendable (Parameters) async throws -> JSONValue) {
+        self.method = method
+        self.path = path
+        self.handle = handle
+    }
+}
+
+/// What the server bounds; the numbers are MLflow's where it has them.
+enum TrackingLimits {
+    /// The version of MLflow whose API this is.
+    static let mlflowVersion = "3.17.2"
+    static let metricsPerBatchMax = 1000
+    static let parametersPerBatchMax = 100
+    static let tagsPerBatchMax = 100
+    static let entitiesPerBatchMax = 1000
+    static let keyBytesMax = 250
+    static let parameterValueMax = 6000
+    static let tagValueMax = 8000
+    static let searchResultsMax: Int64 = 50_000
+    static let searchResultsDefault: Int64 = 1000
+    static let registrySearchDefault: Int64 = 100
+    static let artifactChunkBytes = 256 << 10
+}
+
+extension Search {
+    /// Reads what every search has in common.
+    init(_ parameters: Parameters, defaultLimit: Int64, view: String? = nil) throws(PlatformError) {
+        let limit = try parameters.int("max_results") ?? defaultLimit
+        guard limit >= 1, limit <= TrackingLimits.searchResultsMax else {
+            throw PlatformError(
+                .invalidArgument,
+                "Invalid value for request parameter max_results. It must be at most \(TrackingLimits.searchResultsMax), but got value \(limit)"
+            )
+        }
+        var order: [SortTerm] = []
+        for text in try parameters.texts("order_by") { order.append(try FilterParser.sortTerm(text)) }
+        let token = try parameters.text("page_token") ?? ""
+        var filterText = ""
+        for key in ["filter", "filter_string"] {
+            if let text = try parameters.text(key) { filterText = text }
+        }
+        var viewText: String?
+        if let view { viewText = try parameters.text(view) }
+        guard token.isEmpty || Int(token) != nil else {
+            throw PlatformError(.invalidArgument, "Invalid page token, could not parse '\(token.prefix(100))'")
+        }
+        self.init(
+            filter: try FilterParser.filter(filterText),
+            order: order,
+            view: try Self.view(viewText),
+            limit: Int(limit),
+            offset: Int(token) ?? 0
+        )
+    }
+
+    private static func view(_ text: String?) throws(PlatformError) -> ViewType {
+        guard let text else { return .activeOnly }
+        guard let view = ViewType(rawValue: text) else {
+            throw PlatformError(.invalidArgument, "Invalid view type '\(text.prefix(100))'")
+        }
+        return view
+    }
+}
+
+extension Page {
+    /// `{<key>: […], "next_page_token": …}`.
+    func json(_ key: String, _ item: (Item) -> JSONValue) -> JSONValue {
+        var members: [String: JSONValue] = [key: .array(items.map(item))]
+        if let nextToken { members["next_page_token"] = .string(nextToken) }
+        return .object(members)
+    }
+}
