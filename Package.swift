@@ -76,7 +76,7 @@ enum Outside: String, CaseIterable {
         switch self {
         case .argumentParser: [.command, .tool]
         case .crypto: [.core, .domain, .adapter]
-        case .yams: [.domain]
+        case .yams: [.core]
         case .grdb, .asyncHTTPClient, .subprocess, .systemPackage: [.adapter]
         case .logging, .serviceLifecycle: [.adapter, .service, .command]
         case .atomics, .nioConcurrencyHelpers: [.adapter, .service]
@@ -94,8 +94,8 @@ let modules: [Module] = [
         name: "SlipwayCore",
         layer: .core,
         path: "Core",
-        purpose: "Errors, names, limits, digests, canonical JSON and time.",
-        outside: [.crypto],
+        purpose: "Errors, names, limits, digests, canonical JSON, strict YAML and time.",
+        outside: [.crypto, .yams],
         tests: Tests(path: "Core")
     ),
 
@@ -130,7 +130,6 @@ let modules: [Module] = [
         path: "Release/Domain",
         purpose: "Release files, what they ask for, and the plan that makes it so.",
         uses: ["SlipwayCore"],
-        outside: [.yams],
         tests: Tests(path: "Release/Domain")
     ),
     Module(
@@ -139,7 +138,6 @@ let modules: [Module] = [
         path: "Pipeline/Domain",
         purpose: "The road of a model: its steps, gates, policy and states.",
         uses: ["SlipwayCore"],
-        outside: [.yams],
         tests: Tests(path: "Pipeline/Domain")
     ),
     Module(

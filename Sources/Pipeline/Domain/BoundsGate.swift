@@ -2,14 +2,14 @@ import SlipwayCore
 
 /// Compares a candidate's metrics with absolute bounds.
 public struct BoundsGate: Sendable {
-    private let bounds: [Metric: MetricBounds]
+    private let bounds: [QualityMetric: MetricBounds]
 
-    public init(_ bounds: [Metric: MetricBounds]) {
+    public init(_ bounds: [QualityMetric: MetricBounds]) {
         self.bounds = bounds
     }
 
     /// A metric that was not computed is inconclusive; one that is not a number fails.
-    public func judge(_ metrics: [Metric: Double]) -> GateReport {
+    public func judge(_ metrics: [QualityMetric: Double]) -> GateReport {
         var checks = GateChecks()
         for (metric, limits) in bounds.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             let wanted = [limits.min.map { "at least \(readable($0))" }, limits.max.map { "at most \(readable($0))" }]

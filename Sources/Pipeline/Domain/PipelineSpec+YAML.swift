@@ -95,9 +95,9 @@ extension EvaluatePolicy {
         data = try outputPath(section, "data", default: data)
         output = try section.text("output")
         if let table = try section.section("bounds") {
-            try table.expect(Metric.allCases.map(\.rawValue))
+            try table.expect(QualityMetric.allCases.map(\.rawValue))
             for key in table.keys {
-                guard let metric = Metric(rawValue: key), let entry = try table.section(key) else { continue }
+                guard let metric = QualityMetric(rawValue: key), let entry = try table.section(key) else { continue }
                 try entry.expect(["min", "max"])
                 let range = -1e300...1e300
                 let limits = MetricBounds(min: try entry.number("min", in: range), max: try entry.number("max", in: range))
@@ -109,7 +109,7 @@ extension EvaluatePolicy {
         }
         if let section = try section.section("champion") {
             try section.expect(["metric", "minDelta"])
-            guard let metric = try section.choice("metric", Metric.self) else {
+            guard let metric = try section.choice("metric", QualityMetric.self) else {
                 throw section.mistake("metric", "is missing")
             }
             champion = ChampionPolicy(metric: metric, deltaMin: try section.number("minDelta", in: -1e300...1e300) ?? 0)

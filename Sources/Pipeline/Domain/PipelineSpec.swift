@@ -112,7 +112,7 @@ public struct EvaluatePolicy: Sendable, Hashable {
     public var label: String
     /// The graph's output that is judged; default: its last one.
     public var output: String?
-    public var bounds: [Metric: MetricBounds] = [:]
+    public var bounds: [QualityMetric: MetricBounds] = [:]
     public var champion: ChampionPolicy?
 
     public init(label: String) {
@@ -131,11 +131,11 @@ public struct MetricBounds: Sendable, Hashable {
 }
 
 public struct ChampionPolicy: Sendable, Hashable {
-    public var metric: Metric
+    public var metric: QualityMetric
     /// How much better the candidate must be, in the metric's direction; negative allows a loss.
     public var deltaMin: Double
 
-    public init(metric: Metric, deltaMin: Double = 0) {
+    public init(metric: QualityMetric, deltaMin: Double = 0) {
         self.metric = metric
         self.deltaMin = deltaMin
     }

@@ -89,8 +89,9 @@ public struct RunRecord: Sendable, Hashable, Codable {
     /// The release text that this run means to have in Git: kept before each commit, so that a restart
     /// recognises its own commit.
     public var releaseIntended: String?
-    /// The last commit this run made or found made.
+    /// The last commit this run made or found made, and the text it left there.
     public var releaseCommit: CommitID?
+    public var releaseLeft: String?
     /// Why it is going back; from then on nothing else is done.
     public var rollbackReason: String?
     /// How often a restart of the platform has picked it up.

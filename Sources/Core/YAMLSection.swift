@@ -1,19 +1,18 @@
-import SlipwayCore
 import Yams
 
 /// A mapping of a YAML file whose every key must be expected.
 ///
 /// An unknown key is refused with its line and the nearest known one: a typing mistake in a policy must
 /// not become the default.
-struct YAMLSection {
-    let file: String
+public struct YAMLSection {
+    public let file: String
     /// `spec.rollout`; empty at the root.
-    let path: String
-    let line: Int
-    private(set) var keys: [String] = []
+    public let path: String
+    public let line: Int
+    public private(set) var keys: [String] = []
     private var nodes: [String: Node] = [:]
 
-    static func parse(_ text: String, file: String) throws(PlatformError) -> YAMLSection {
+    public static func parse(_ text: String, file: String) throws(PlatformError) -> YAMLSection {
         guard text.utf8.count <= Limits.yamlBytesMax else {
             throw PlatformError(.invalidArgument, "'\(file)' is larger than \(Limits.yamlBytesMax >> 10) KiB")
         }
@@ -57,7 +56,7 @@ struct YAMLSection {
     }
 
     /// - Throws: For the first key that is not one of `known`.
-    func expect(_ known: [String]) throws(PlatformError) {
+    public func expect(_ known: [String]) throws(PlatformError) {
         for key in keys where !known.contains(key) {
             let place = path.isEmpty ? "" : " under '\(path)'"
             throw PlatformError(
@@ -69,28 +68,28 @@ struct YAMLSection {
         }
     }
 
-    func has(_ key: String) -> Bool {
+    public func has(_ key: String) -> Bool {
         nodes[key].map { !Self.isNull($0) } ?? false
     }
 
-    func lineOf(_ key: String) -> Int { nodes[key]?.mark?.line ?? line }
+    public func lineOf(_ key: String) -> Int { nodes[key]?.mark?.line ?? line }
 
-    func mistake(_ key: String, _ what: String, remedy: String? = nil) -> PlatformError {
+    public func mistake(_ key: String, _ what: String, remedy: String? = nil) -> PlatformError {
         Self.mistake(file, lineOf(key), "'\(path.isEmpty ? key : "\(path).\(key)")' \(what)", remedy: remedy)
     }
 
-    func section(_ key: String) throws(PlatformError) -> YAMLSection? {
+    public func section(_ key: String) throws(PlatformError) -> YAMLSection? {
         guard let node = nodes[key], !Self.isNull(node) else { return nil }
         return try YAMLSection(node, file: file, path: path.isEmpty ? key : "\(path).\(key)")
     }
 
-    func text(_ key: String) throws(PlatformError) -> String? {
+    public func text(_ key: String) throws(PlatformError) -> String? {
         guard let node = nodes[key], !Self.isNull(node) else { return nil }
         guard case .scalar(let scalar) = node else { throw mistake(key, "must be a text") }
         return scalar.string
     }
 
-    func texts(_ key: String) throws(PlatformError) -> [String]? {
+    public func texts(_ key: String) throws(PlatformError) -> [String]? {
         guard let node = nodes[key] else { return nil }
         guard case .sequence(let items) = node else { throw mistake(key, "must be a list") }
         var texts: [String] = []
@@ -102,22 +101,22 @@ struct YAMLSection {
     }
 
     /// Every value under the key, as text.
-    func table(_ key: String) throws(PlatformError) -> [String: String] {
+    public func table(_ key: String) throws(PlatformError) -> [String: String] {
         guard let section = try section(key) else { return [:] }
         var table: [String: String] = [:]
         for name in section.keys { table[name] = try section.text(name) ?? "" }
         return table
     }
 
-    func number(_ key: String, in range: ClosedRange<Double>) throws(PlatformError) -> Double? {
+    public func number(_ key: String, in range: ClosedRange<Double>) throws(PlatformError) -> Double? {
         guard let text = try text(key) else { return nil }
         guard let number = Double(text), range.contains(number) else {
-            throw mistake(key, "must be a number from \(readable(range.lowerBound)) to \(readable(range.upperBound)), not '\(text.prefix(40))'")
+            throw mistake(key, "must be a number from \(range.lowerBound) to \(range.upperBound), not '\(text.prefix(40))'")
         }
         return number
     }
 
-    func integer(_ key: String, in range: ClosedRange<Int>) throws(PlatformError) -> Int? {
+    public func integer(_ key: String, in range: ClosedRange<Int>) throws(PlatformError) -> Int? {
         guard let text = try text(key) else { return nil }
         guard let number = Int(text), range.contains(number) else {
             throw mistake(key, "must be a whole number from \(range.lowerBound) to \(range.upperBound), not '\(text.prefix(40))'")
@@ -125,7 +124,7 @@ struct YAMLSection {
         return number
     }
 
-    func flag(_ key: String) throws(PlatformError) -> Bool? {
+    public func flag(_ key: String) throws(PlatformError) -> Bool? {
         guard let text = try text(key) else { return nil }
         switch text {
         case "true": return true
@@ -134,19 +133,7 @@ struct YAMLSection {
         }
     }
 
-    func duration(_ key: String) throws(PlatformError) -> Duration? {
-        guard let text = try text(key) else { return nil }
-        guard let duration = DurationText.parse(text), duration > .zero else {
-            throw mistake(
-                key,
-                "must be a duration up to \(DurationText.text(PipelineLimits.durationMax)), not '\(text.prefix(40))'",
-                remedy: "write it like 250ms, 3s, 10m or 1h"
-            )
-        }
-        return duration
-    }
-
-    func choice<Choice: RawRepresentable & CaseIterable>(
+    public func choice<Choice: RawRepresentable & CaseIterable>(
         _ key: String,
         _ type: Choice.Type
     ) throws(PlatformError) -> Choice? where Choice.RawValue == String {
@@ -172,7 +159,7 @@ struct YAMLSection {
     }
 
     /// The known word that is a few letters away.
-    static func nearest(_ word: String, _ known: [String]) -> String? {
+    public static func nearest(_ word: String, _ known: [String]) -> String? {
         let word = word.prefix(64).lowercased()
         let distances = known.map { (name: $0, distance: editDistance(Array(word), Array($0.lowercased()))) }
         guard let best = distances.min(by: { $0.distance < $1.distance }),

@@ -2,7 +2,7 @@ import Foundation
 public import SlipwayCore
 
 /// How good a model is on rows whose truth is known.
-public enum Metric: String, Sendable, Hashable, Codable, CaseIterable {
+public enum QualityMetric: String, Sendable, Hashable, Codable, CaseIterable {
     case accuracy
     /// Area under the ROC curve; two classes.
     case auc
@@ -115,7 +115,7 @@ public struct Scores: Sendable, Hashable {
     }
 
     /// The class of each row: the largest of several scores, or one probability against a half.
-    func classes(metric: Metric) throws(PlatformError) -> [Double] {
+    func classes(metric: QualityMetric) throws(PlatformError) -> [Double] {
         if columns == 1 { return areClasses ? elements : elements.map { $0.isNaN ? .nan : ($0 >= 0.5 ? 1 : 0) } }
         return (0..<rows).map { row in
             let slice = elements[row * columns..<(row + 1) * columns]
@@ -126,12 +126,12 @@ public struct Scores: Sendable, Hashable {
     }
 
     /// The score of class 1.
-    func positive(metric: Metric) throws(PlatformError) -> [Double] {
+    func positive(metric: QualityMetric) throws(PlatformError) -> [Double] {
         guard columns <= 2 else { throw unfit(metric, "two classes; there are \(columns)") }
         return (0..<rows).map { elements[$0 * columns + columns - 1] }
     }
 
-    func probabilities(metric: Metric) throws(PlatformError) -> [[Double]] {
+    func probabilities(metric: QualityMetric) throws(PlatformError) -> [[Double]] {
         guard !areClasses else { throw unfit(metric, "probabilities; the output holds classes") }
         return (0..<rows).map { row in
             if columns == 1 { return [1 - elements[row], elements[row]] }
@@ -139,12 +139,12 @@ public struct Scores: Sendable, Hashable {
         }
     }
 
-    func values(metric: Metric) throws(PlatformError) -> [Double] {
+    func values(metric: QualityMetric) throws(PlatformError) -> [Double] {
         guard columns == 1 else { throw unfit(metric, "one value a row; there are \(columns)") }
         return elements
     }
 
-    private func unfit(_ metric: Metric, _ needs: String) -> PlatformError {
+    private func unfit(_ metric: QualityMetric, _ needs: String) -> PlatformError {
         PlatformError(
             .invalidArgument,
             "metric '\(metric.rawValue)' needs \(needs)",

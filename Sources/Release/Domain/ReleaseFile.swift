@@ -1,0 +1,93 @@
+public import SlipwayCore
+
+/// A release as a file: `envs/<env>/models/<model>.yaml`.
+///
+/// Strict in what it takes (unknown keys, doubled keys and broken sums are refused with file and line)
+/// and stable in what it writes: the same release is always the same text.
+public enum ReleaseFile {
+    public static let apiVersion = "slipway.dev/v1"
+
+    public static func path(of model: ModelName, in environment: EnvironmentName) -> String {
+        "\(folder(of: environment))/\(model).yaml"
+    }
+
+    public static func folder(of environment: EnvironmentName) -> String {
+        "envs/\(environment)/models"
+    }
+
+    /// The model that a path is about; `nil` for files that are no release.
+    public static func model(of path: String) -> ModelName? {
+        guard path.hasSuffix(".yaml"), let name = path.split(separator: "/").last?.dropLast(5) else { return nil }
+        return try? ModelName(String(name))
+    }
+
+    /// - Throws: `invalid_argument` with `<path>:<line>: <reason>`.
+    public static func parse(_ text: String, path: String) throws(PlatformError) -> Release {
+        guard let model = model(of: path) else {
+            throw PlatformError(.invalidArgument, "'\(path)' is not named like a release: <model>.yaml")
+        }
+        let root = try YAMLSection.parse(text, file: path)
+        try root.expect(["apiVersion", "kind", "metadata", "spec"])
+        guard try root.text("apiVersion") == apiVersion else { throw root.mistake("apiVersion", "must be '\(apiVersion)'") }
+        guard try root.text("kind") == "Release" else { throw root.mistake("kind", "must be 'Release'") }
+        let metadata = try root.section("metadata")
+        try metadata?.expect(["name"])
+        guard try metadata?.text("name") == model.text else {
+            throw (metadata ?? root).mistake("name", "must be '\(model)', as the file is called")
+        }
+        guard let spec = try root.section("spec") else { throw root.mistake("spec", "is missing") }
+        try spec.expect(["variants", "lastGood"])
+        guard let section = try spec.section("variants") else { throw spec.mistake("variants", "is missing") }
+        var variants: [Release.Variant] = []
+        for key in section.keys { variants.append(try variant(key, in: section)) }
+        var lastGood: ModelVersion?
+        if spec.has("lastGood") { lastGood = try version("lastGood", in: spec) }
+        do {
+            return try Release(model: model, variants: variants, lastGood: lastGood)
+        } catch {
+            throw PlatformError(.invalidArgument, "\(path):\(spec.lineOf("variants")): \(error.message)", remedy: error.remedy)
+        }
+    }
+
+    private static func variant(_ key: String, in section: YAMLSection) throws(PlatformError) -> Release.Variant {
+        guard let alias = try? Alias(key) else {
+            throw section.mistake(key, "is not a valid alias", remedy: "use letters, digits, '_' or '-'")
+        }
+        guard let body = try section.section(key) else { throw section.mistake(key, "must have a version and a weight") }
+        try body.expect(["version", "weight"])
+        guard let percent = try body.number("weight", in: 0...100) else { throw body.mistake("weight", "is missing") }
+        do {
+            return Release.Variant(alias: alias, version: try version("version", in: body), weight: try Weight(percent: percent))
+        } catch where error.message.hasPrefix("weight") {
+            throw body.mistake("weight", "must have at most two decimals")
+        }
+    }
+
+    private static func version(_ key: String, in section: YAMLSection) throws(PlatformError) -> ModelVersion {
+        guard let number = try section.integer(key, in: 1...Int(Int32.max)) else {
+            throw section.mistake(key, "is missing", remedy: "name a version of the registry")
+        }
+        return try ModelVersion(number)
+    }
+
+    public static func text(_ release: Release) -> String {
+        var lines = [
+            "apiVersion: \(apiVersion)",
+            "kind: Release",
+            "metadata: { name: \(quoted(release.model.text)) }",
+            "spec:",
+            "  variants:",
+        ]
+        for variant in release.variants {
+            lines.append("    \(quoted(variant.alias.text)): { version: \(variant.version), weight: \(variant.weight) }")
+        }
+        if let lastGood = release.lastGood { lines.append("  lastGood: \(lastGood)") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Names that YAML would read as something else than a text are quoted.
+    private static func quoted(_ name: String) -> String {
+        let isPlain = name.first?.isLetter == true && !["y", "n", "yes", "no", "on", "off", "true", "false", "null"].contains(name.lowercased())
+        return isPlain ? name : "\"\(name)\""
+    }
+}
