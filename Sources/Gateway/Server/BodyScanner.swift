@@ -158,13 +158,16 @@ struct BodyScanner {
                 }
                 continue
             }
-            guard counts.count == shape.count else { throw uneven(counts) }
-            isShapeKnown = true
             switch current {
             case UInt8(ascii: "\""): _ = try string()
-            case UInt8(ascii: "{"), UInt8(ascii: "n"): throw notPlain(counts)
+            case UInt8(ascii: "{"): throw notPlain(counts)
+            case UInt8(ascii: "n"):
+                try scalar()
+                throw notPlain(counts)
             default: try scalar()
             }
+            guard counts.count == shape.count else { throw uneven(counts) }
+            isShapeKnown = true
             // A value is behind us.
             while true {
                 let last = counts.count - 1

@@ -29,11 +29,13 @@ struct RequestHeaders {
 
     init(_ fields: HTTPFields) {
         for field in fields {
-            switch field.name.canonicalName {
-            case "x-client-id": clientID = field.value
-            case "x-model": model = field.value
-            case "inference-header-content-length": jsonLength = field.value
-            case "content-encoding": contentEncoding = field.value
+            // By length first: most headers are none of these, and there are some on every request.
+            let name = field.name.canonicalName
+            switch name.utf8.count {
+            case 7 where name == "x-model": model = field.value
+            case 11 where name == "x-client-id": clientID = field.value
+            case 16 where name == "content-encoding": contentEncoding = field.value
+            case 31 where name == "inference-header-content-length": jsonLength = field.value
             default: break
             }
         }

@@ -65,7 +65,7 @@ struct GatewayRoutes: Sendable {
                 variants.append([
                     "alias": .string(variant.alias.text),
                     "version": .int(Int64(variant.version.number)),
-                    "weight": .double(Double(variant.weight.hundredths) / 100),
+                    "weight": Self.percent(variant.weight),
                     "inFlight": .int(Int64(await gateway.inFlight(model: route.release.model, version: variant.version))),
                 ])
             }
@@ -79,6 +79,11 @@ struct GatewayRoutes: Sendable {
             items.append(.object(item))
         }
         return ["models": .array(items)]
+    }
+
+    private static func percent(_ weight: Weight) -> JSONValue {
+        let hundredths = weight.hundredths
+        return hundredths % 100 == 0 ? .int(Int64(hundredths / 100)) : .double(Double(hundredths) / 100)
     }
 
     /// Needs the environment's token in `x-token`. The body may say what the caller expects to come out:

@@ -26,9 +26,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     private let clock: any Clock<Duration>
     private var served: [ModelName: ServingRoute] = [:]
     private var isDraining = false
-    private var meters: [VariantMeter.Key: VariantMeter] = [:]
-    /// Meters of variants that are out of the routes, the longest out first.
-    private var retired: [VariantMeter.Key] = []
+    private var meters: MeterShelf
     private var changes = ChangeQueue(waitingMax: GatewayLimits.changesWaitingMax)
 
     /// - Parameters:
@@ -53,6 +51,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         self.readiness = readiness
         self.clock = clock
         published = PublishedRoutes(eventLoops: eventLoops)
+        meters = MeterShelf(shards: published.shardCount)
         unrouted = UnroutedMeter()
         fastRoutes = GatewayFastRoutes(backend: backend, published: published, unrouted: unrouted)
     }
@@ -77,23 +76,14 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     var snapshot: RouteSnapshot { published.current }
 
     public func inFlight(model: ModelName, version: ModelVersion) -> Int {
-        meters.values.reduce(0) { $0 + ($1.key.model == model && $1.key.version == version ? $1.inFlight : 0) }
+        meters.inFlight(model: model, version: version)
     }
 
     public func counters(of model: ModelName) -> [ModelVersion: VariantCounters] {
-        var result: [ModelVersion: VariantCounters] = [:]
-        for meter in meters.values where meter.key.model == model {
-            result[meter.key.version] = result[meter.key.version]?.adding(meter.counters) ?? meter.counters
-        }
-        return result
+        meters.counters(of: model)
     }
 
-    /// Every meter that counts something, in the order of model, version and alias.
-    var allMeters: [VariantMeter] {
-        meters.values.sorted {
-            ($0.key.model.text, $0.key.version, $0.key.alias.text) < ($1.key.model.text, $1.key.version, $1.key.alias.text)
-        }
-    }
+    var allMeters: [VariantMeter] { meters.all }
 
     // MARK: Change
 
@@ -170,7 +160,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     public func drain(limit: Duration) async throws -> Bool {
         isDraining = true
         var waited = Duration.zero
-        while meters.values.contains(where: { $0.inFlight > 0 }) {
+        while meters.inFlight > 0 {
             guard waited < limit else { return false }
             try await clock.sleep(for: GatewayLimits.drainPoll)
             waited += GatewayLimits.drainPoll
@@ -277,7 +267,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         }
         try await published.publish(RouteSnapshot(table: table, models: models))
         served = served.filter { table.models[$0.key] != nil }
-        retireMeters(table)
+        meters.retire(except: table)
         logger.info("routes changed", metadata: ["generation": "\(table.generation)", "models": "\(models.count)"])
     }
 
@@ -288,26 +278,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         _ signature: ModelSignature
     ) -> ServingTarget {
         let key = VariantMeter.Key(model: model, alias: variant.alias, version: variant.version)
-        let meter = meters[key] ?? VariantMeter(key: key, shards: published.shardCount)
-        meters[key] = meter
-        return ServingTarget(variant: variant, generation: generation, signature: signature, meter: meter)
-    }
-
-    /// Lets go of the meters that have been out of the routes the longest.
-    private func retireMeters(_ table: RoutingTable) {
-        let routed = Set(table.models.flatMap { model, routes in
-            routes.variants.map { VariantMeter.Key(model: model, alias: $0.alias, version: $0.version) }
-        })
-        retired.removeAll { routed.contains($0) }
-        let known = Set(retired)
-        retired += meters.keys.filter { !routed.contains($0) && !known.contains($0) }
-        for model in Set(retired.map(\.model)) {
-            let ofModel = retired.filter { $0.model == model }
-            for key in ofModel.dropLast(GatewayLimits.retiredMetersMax) where meters[key]?.inFlight == 0 {
-                meters[key] = nil
-                retired.removeAll { $0 == key }
-            }
-        }
+        return ServingTarget(variant: variant, generation: generation, signature: signature, meter: meters.meter(key))
     }
 
     /// Runs one change at a time, in the order in which they were asked for.
@@ -344,21 +315,4 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     private static func unready(_ version: ModelVersion, _ model: ModelName) -> PlatformError {
         PlatformError(.failedPrecondition, "version \(version) of model '\(model)' is not ready at the model server")
     }
-}
-
-/// What a reload came to.
-struct ReloadReport: Sendable, Equatable {
-    let model: ModelName
-    let alias: Alias
-    let version: ModelVersion
-    let generation: Int
-}
-
-/// Whether a replica should get traffic, and if not, why.
-struct ReadinessReport: Sendable, Equatable {
-    var isDraining = false
-    /// `nil`: ready.
-    var reason: String?
-
-    var isReady: Bool { reason == nil }
 }

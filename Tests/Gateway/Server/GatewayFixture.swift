@@ -1,0 +1,79 @@
+import HTTPTypes
+import Logging
+import NIOCore
+import NIOPosix
+import SlipwayCore
+import SlipwayGateway
+import SlipwayHTTP
+import SlipwayRelease
+import Testing
+
+/// A gateway over a simulated model server and a simulated Git.
+struct GatewayFixture {
+    let models = SimulatedModels()
+    let releases = SimulatedReleases()
+    let gateway: GatewayService
+
+    init(backend: GatewayBackend? = nil) {
+        gateway = GatewayService(
+            backend: backend ?? .embedded(models),
+            source: releases,
+            readiness: models,
+            token: "secret",
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+    }
+
+    /// A model with version 1 at 100 percent.
+    static func tumor() async throws -> GatewayFixture {
+        let fixture = GatewayFixture()
+        try fixture.models.load("tumor", 1, 2, 3)
+        try await fixture.serve("tumor", ["A": (1, 100)])
+        return fixture
+    }
+
+    /// Commits and reloads.
+    @discardableResult
+    func serve(_ model: String, _ variants: KeyValuePairs<String, (Int, Int)>) async throws -> Int {
+        let (release, commit) = try releases.commit(model, variants)
+        return try await gateway.reload(release, commit: commit)
+    }
+
+    /// Sends a request down the fast path, on an event loop.
+    func post(
+        _ path: String,
+        _ body: String = #"{"instances":[[1,2,3]]}"#,
+        client: String? = nil,
+        headers: HTTPFields = [:]
+    ) async throws -> FastResponse {
+        var fields = headers
+        if let client, let name = HTTPField.Name("x-client-id") { fields[name] = client }
+        return try await post(path, bytes: ByteBuffer(string: body), headers: fields)
+    }
+
+    func post(_ path: String, bytes: ByteBuffer, headers: HTTPFields = [:]) async throws -> FastResponse {
+        let head = HTTPRequest(method: .post, scheme: "http", authority: "test", path: path, headerFields: headers)
+        let routes = gateway.fastRoutes
+        try #require(routes.accepts(method: .post, path: path), "\(path) is not on the fast path")
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        return try await loop.flatSubmit {
+            switch routes.answer(FastRequest(head: head, path: path, body: bytes), on: loop) {
+            case .now(let response): loop.makeSucceededFuture(response)
+            case .later(let future): future
+            }
+        }.get()
+    }
+}
+
+extension FastResponse {
+    var json: JSONValue { get throws { try JSONValue(parsing: body.readableBytesView) } }
+
+    func header(_ name: String) -> String? {
+        HTTPField.Name(name).flatMap { headers[$0] }
+    }
+
+    var errorMessage: String? {
+        guard let json = try? json else { return nil }
+        return json["error"]?["message"]?.stringValue ?? json["error"]?.stringValue
+    }
+}
