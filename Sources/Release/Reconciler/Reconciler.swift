@@ -1,0 +1,343 @@
+public import Logging
+public import ServiceLifecycle
+public import SlipwayCore
+public import SlipwayInference
+public import SlipwayProof
+public import SlipwayRelease
+public import SlipwayTracking
+
+/// Makes what serves equal to what Git says: at each commit, every few seconds, and when asked.
+///
+/// It decides nothing itself: ``ReleaseAcceptance`` says what Git's word is, ``ReconcilePlan`` what is to
+/// be done; this carries the plan out, one action after another, and looks again. A failing action ends
+/// the pass, and the next pass plans anew from what it then sees.
+public actor Reconciler: ReleaseSync, ReleaseSource, Service {
+    /// Everything the reconciler reaches out to.
+    public struct Ports: Sendable {
+        public var repository: any ReleaseRepository
+        public var registry: any ModelRegistry
+        public var fetcher: VersionFetcher
+        public var servers: [any ModelServer]
+        public var gateways: [any GatewayControl]
+        public var holds: any CandidateHolds
+        public var state: AcceptedState
+        public var proofs: (any ProofLog)?
+
+        public init(
+            repository: any ReleaseRepository,
+            registry: any ModelRegistry,
+            fetcher: VersionFetcher,
+            servers: [any ModelServer],
+            gateways: [any GatewayControl],
+            holds: any CandidateHolds,
+            state: AcceptedState,
+            proofs: (any ProofLog)?
+        ) {
+            self.repository = repository
+            self.registry = registry
+            self.fetcher = fetcher
+            self.servers = servers
+            self.gateways = gateways
+            self.holds = holds
+            self.state = state
+            self.proofs = proofs
+        }
+    }
+
+    public enum Bound {
+        /// How often it looks without being asked.
+        public static let interval = Duration.seconds(3)
+        static let pollInterval = Duration.milliseconds(50)
+        /// Rounds of plan and action in one pass; a pass that needs more goes on with the next.
+        static let roundsMax = 8
+        static let drainPollsMax = 200
+        static let drainPoll = Duration.milliseconds(10)
+    }
+
+    let environment: EnvironmentName
+    let ports: Ports
+    let clock: any Clock<Duration>
+    let wallClock: WallClock
+    let logger: Logger
+    private let interval: Duration
+
+    var accepted: AcceptedReleases?
+    var head: CommitID?
+    var refusals: [ReleaseAcceptance.Refusal] = []
+    /// Why the last pass did not end in agreement; empty when it did.
+    var problem = ""
+    private var isReconciling = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var wakes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    private var proven: Set<CommitID> = []
+
+    public init(
+        environment: EnvironmentName,
+        ports: Ports,
+        interval: Duration = Bound.interval,
+        clock: any Clock<Duration> = ContinuousClock(),
+        wallClock: WallClock = .system,
+        logger: Logger
+    ) {
+        self.environment = environment
+        self.ports = ports
+        self.interval = interval
+        self.clock = clock
+        self.wallClock = wallClock
+        self.logger = logger
+    }
+
+    // MARK: The loop
+
+    /// Reconciles until the task is cancelled or a graceful shutdown begins.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await self.pass()
+                await self.sleepOrWake()
+            }
+        }
+    }
+
+    /// Makes the loop look now.
+    public func wake() {
+        wakes.continuation.yield()
+    }
+
+    private func sleepOrWake() async {
+        let stream = wakes.stream
+        let clock = clock
+        let interval = interval
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await clock.sleep(for: interval) }
+            group.addTask {
+                var iterator = stream.makeAsyncIterator()
+                _ = await iterator.next()
+            }
+            await group.next()
+            group.cancelAll()
+        }
+        // A cancelled iterator ends its stream: the next wait needs a new one.
+        wakes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// One pass, never two at once: whoever comes meanwhile waits for its turn.
+    public func pass() async {
+        while isReconciling { await withCheckedContinuation { waiting.append($0) } }
+        isReconciling = true
+        defer {
+            isReconciling = false
+            let others = waiting
+            waiting = []
+            for other in others { other.resume() }
+        }
+        do {
+            try await accept()
+            try await converge()
+            problem = ""
+        } catch {
+            let text = Self.text(error)
+            if text != problem { logger.warning("out of sync", metadata: ["reason": .string(text)]) }
+            problem = text
+        }
+    }
+
+    private static func text(_ error: any Error) -> String {
+        guard let known = error as? PlatformError else { return "\(error)" }
+        return known.message
+    }
+
+    // MARK: What Git says
+
+    public func accepted() async throws -> AcceptedReleases {
+        if let accepted { return accepted }
+        let loaded = try ports.state.load()
+        accepted = loaded
+        return loaded
+    }
+
+    /// Takes in the head. When Git does not answer, what was accepted before stays.
+    private func accept() async throws {
+        let previous = try await accepted()
+        let head = try await ports.repository.head()
+        let files = try await ports.repository.releaseFiles(of: environment, at: head)
+        let known = try await knownVersions(files, previous)
+        let next = ReleaseAcceptance(files: files, commit: head, previous: previous) { model, version in
+            known[model].map { $0?.contains(version) } ?? nil
+        }
+        if next.accepted != previous { try ports.state.save(next.accepted) }
+        accepted = next.accepted
+        if next.refusals != refusals {
+            for refusal in next.refusals {
+                logger.warning("release refused", metadata: ["path": .string(refusal.path), "reason": .string(refusal.reason)])
+            }
+        }
+        refusals = next.refusals
+        self.head = head
+    }
+
+    /// The registry's versions of the models whose files name one that was not accepted before.
+    private func knownVersions(
+        _ files: [String: String],
+        _ previous: AcceptedReleases
+    ) async throws -> [ModelName: Set<ModelVersion>?] {
+        var known: [ModelName: Set<ModelVersion>?] = [:]
+        for (path, text) in files {
+            guard let release = try? ReleaseFile.parse(text, path: path) else { continue }
+            let before = previous.entries[release.model]?.release.requiredVersions ?? []
+            guard !release.requiredVersions.isSubset(of: before) else { continue }
+            do {
+                known[release.model] = Set(try await ports.registry.versions(of: release.model).map(\.version))
+            } catch {
+                known[release.model] = .some(nil)
+            }
+        }
+        return known
+    }
+
+    // MARK: What serves
+
+    private func converge() async throws {
+        for _ in 0..<Bound.roundsMax {
+            let desired = ReconcilePlan.Desired(releases: try await accepted(), held: try await ports.holds.held())
+            let observed = await observe(desired)
+            let plan = ReconcilePlan(desired: desired, observed: observed)
+            guard !plan.isEmpty else {
+                try unanswered(observed)
+                return try await prove()
+            }
+            var failure: (any Error)?
+            var isAnythingDone = false
+            var blocked: Set<ModelName> = []
+            for action in plan.actions where !blocked.contains(action.model) {
+                do {
+                    if try await carryOut(action) { isAnythingDone = true }
+                } catch {
+                    // One model's trouble must not keep the others from what Git says.
+                    blocked.insert(action.model)
+                    failure = failure ?? error
+                }
+            }
+            if let failure { throw failure }
+            // Only unloads were left, and all of them are still in use: the next pass looks again.
+            guard isAnythingDone else { return try await prove() }
+        }
+    }
+
+    private func unanswered(_ observed: ReconcilePlan.Observed) throws {
+        let silent = observed.servers.filter { $0.value == nil }.keys.sorted() + observed.gateways.filter { $0.value == nil }.keys.sorted()
+        guard silent.isEmpty else {
+            throw PlatformError(.unavailable, "no answer from \(silent.joined(separator: ", "))")
+        }
+        guard observed.aliases != nil else {
+            throw PlatformError(.unavailable, "the registry does not answer: its aliases may differ")
+        }
+    }
+
+    func observe(_ desired: ReconcilePlan.Desired) async -> ReconcilePlan.Observed {
+        var observed = ReconcilePlan.Observed(servers: [:], gateways: [:], aliases: [:])
+        for server in ports.servers {
+            guard let index = try? await server.index() else {
+                observed.servers[server.address] = .some(nil)
+                continue
+            }
+            var seen = ReconcilePlan.Observed.Server()
+            for entry in index {
+                switch entry.state {
+                case .ready: seen.ready[entry.model, default: []].insert(entry.version)
+                case .loading: seen.present[entry.model, default: []].insert(entry.version)
+                case .unloading, .unavailable: break
+                }
+            }
+            observed.servers[server.address] = seen
+        }
+        for gateway in ports.gateways {
+            observed.gateways[gateway.address] = .some(try? await gateway.routes())
+        }
+        for model in desired.releases.entries.keys {
+            guard let aliases = try? await ports.registry.aliases(of: model) else {
+                observed.aliases = nil
+                break
+            }
+            observed.aliases?[model] = aliases
+        }
+        return observed
+    }
+
+    /// - Returns: Whether something was done.
+    private func carryOut(_ action: ReconcilePlan.Action) async throws -> Bool {
+        switch action {
+        case .load(let model, let version, let address):
+            let files = try await ports.fetcher.files(of: version, model: model)
+            try await server(address).load(version, of: model, files: files)
+        case .reload(let release, let commit, let address):
+            _ = try await gateway(address).reload(release, commit: commit)
+        case .setAlias(let model, let alias, let version):
+            try await ports.registry.setAlias(alias, to: version, of: model)
+        case .removeAlias(let model, let alias):
+            try await ports.registry.removeAlias(alias, of: model)
+        case .unload(let model, let version, let address):
+            guard try await isDrained(model, version) else { return false }
+            try await server(address).unload(version, of: model)
+        }
+        logger.debug("reconciled", metadata: ["action": .string("\(action)")])
+        return true
+    }
+
+    /// Waits a moment for what is in flight; a version still in use is left for the next pass.
+    private func isDrained(_ model: ModelName, _ version: ModelVersion) async throws -> Bool {
+        for _ in 0..<Bound.drainPollsMax {
+            var inFlight = 0
+            for gateway in ports.gateways { inFlight += try await gateway.inFlight(model: model, version: version) }
+            if inFlight == 0 { return true }
+            try await clock.sleep(for: Bound.drainPoll)
+        }
+        return false
+    }
+
+    private func server(_ address: String) throws -> any ModelServer {
+        guard let server = ports.servers.first(where: { $0.address == address }) else {
+            throw PlatformError(.unexpected, "there is no model server '\(address)'")
+        }
+        return server
+    }
+
+    private func gateway(_ address: String) throws -> any GatewayControl {
+        guard let gateway = ports.gateways.first(where: { $0.address == address }) else {
+            throw PlatformError(.unexpected, "there is no gateway '\(address)'")
+        }
+        return gateway
+    }
+
+    /// One proof for each commit that is carried out, with what every replica then said.
+    private func prove() async throws {
+        guard let proofs = ports.proofs else { return }
+        for (model, entry) in try await accepted().entries where !proven.contains(entry.commit) {
+            let report = try await report(model, entry.commit)
+            _ = try await proofs.append(
+                Transition(
+                    kind: "released",
+                    environment: environment,
+                    model: model,
+                    version: entry.release.champion.version,
+                    run: nil,
+                    commit: entry.commit,
+                    subjects: ["release": Digest(of: ReleaseFile.text(entry.release).utf8)],
+                    observed: try JSONValue(encoding: report),
+                    verdict: .pass,
+                    time: wallClock.now
+                )
+            )
+            proven.insert(entry.commit)
+        }
+    }
+}
+
+extension ReconcilePlan.Action {
+    var model: ModelName {
+        switch self {
+        case .load(let model, _, _), .setAlias(let model, _, _), .removeAlias(let model, _), .unload(let model, _, _): model
+        case .reload(let release, _, _): release.model
+        }
+    }
+}
