@@ -49,36 +49,54 @@ struct GatewayRoutes: Sendable {
             return Response(json: .object(body), status: report.isReady ? .ok : .serviceUnavailable)
         }
         router.get("models") { _, _ in Response(json: await models()) }
+        router.get("models/:model/counters") { _, context in
+            Response(json: try await counters(try context.parameters.require("model")))
+        }
         router.get("metrics") { _, _ in await gateway.metricsPage().response }
         router.post("variant/:alias/reload") { request, context in
             try await reload(request, alias: try context.parameters.require("alias"))
         }
     }
 
-    /// `{"models":[{"model":…,"commit":…,"generation":…,"variants":[{"alias":…,"version":…,"weight":…}]}]}`;
-    /// weights in percent.
+    /// `{"models":[{"model":…,"commit":…,"generation":…,"lastGood":…,"variants":[{"alias":…,"version":…,"weight":…}],"inFlight":{"2":0}}]}`.
+    ///
+    /// Weights are in percent. `inFlight` also has versions that are out of the routes: at 0 they may be
+    /// unloaded.
     private func models() async -> JSONValue {
         var items: [JSONValue] = []
         for route in await gateway.routes() {
-            var variants: [JSONValue] = []
-            for variant in route.release.variants {
-                variants.append([
-                    "alias": .string(variant.alias.text),
-                    "version": .int(Int64(variant.version.number)),
-                    "weight": Self.percent(variant.weight),
-                    "inFlight": .int(Int64(await gateway.inFlight(model: route.release.model, version: variant.version))),
-                ])
-            }
+            let release = route.release
             var item: [String: JSONValue] = [
-                "model": .string(route.release.model.text),
+                "model": .string(release.model.text),
                 "commit": .string(route.commit.text),
                 "generation": .int(Int64(route.generation)),
-                "variants": .array(variants),
+                "variants": .array(release.variants.map { variant in
+                    [
+                        "alias": .string(variant.alias.text),
+                        "version": .int(Int64(variant.version.number)),
+                        "weight": Self.percent(variant.weight),
+                    ]
+                }),
             ]
-            if let lastGood = route.release.lastGood { item["lastGood"] = .int(Int64(lastGood.number)) }
+            if let lastGood = release.lastGood { item["lastGood"] = .int(Int64(lastGood.number)) }
+            let inFlight = await gateway.inFlightByVersion(of: release.model)
+            item["inFlight"] = .object(
+                Dictionary(inFlight.map { ("\($0.key)", .int(Int64($0.value))) }, uniquingKeysWith: { first, _ in first })
+            )
             items.append(.object(item))
         }
         return ["models": .array(items)]
+    }
+
+    /// `{"model":…,"versions":{"2":{…}}}`: ``VariantCounters`` by version, for an observer that sums up the
+    /// replicas.
+    private func counters(_ name: String) async throws -> JSONValue {
+        let model = try ModelName(name)
+        var versions: [String: JSONValue] = [:]
+        for (version, counters) in await gateway.counters(of: model) {
+            versions["\(version)"] = try JSONValue(encoding: counters)
+        }
+        return ["model": .string(model.text), "versions": .object(versions)]
     }
 
     private static func percent(_ weight: Weight) -> JSONValue {

@@ -83,6 +83,10 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         meters.counters(of: model)
     }
 
+    func inFlightByVersion(of model: ModelName) -> [ModelVersion: Int] {
+        meters.inFlight(of: model)
+    }
+
     var allMeters: [VariantMeter] { meters.all }
 
     // MARK: Change

@@ -26,6 +26,13 @@ struct MeterShelf {
         meters.values.reduce(0) { $0 + ($1.key.model == model && $1.key.version == version ? $1.inFlight : 0) }
     }
 
+    /// Every version that is or lately was routed to.
+    func inFlight(of model: ModelName) -> [ModelVersion: Int] {
+        meters.values.reduce(into: [:]) { result, meter in
+            if meter.key.model == model { result[meter.key.version, default: 0] += meter.inFlight }
+        }
+    }
+
     /// A version that has served under two aliases is one count.
     func counters(of model: ModelName) -> [ModelVersion: VariantCounters] {
         var result: [ModelVersion: VariantCounters] = [:]

@@ -1,3 +1,4 @@
+import NIOPosix
 import SlipwayCore
 import SlipwayGateway
 import SlipwayInference
@@ -14,6 +15,9 @@ final class SimulatedModels: InferenceDataPlane, VersionReadiness {
         /// While true, completions wait in `held`.
         var isHolding = false
         var held: [@Sendable () -> Void] = []
+        /// While true, every other request is computed and completed by another thread, as a large model is.
+        var isDeferring = false
+        var requests = 0
         var isAnswering = true
         /// Requests that came for a version that was not ready.
         var misrouted = 0
@@ -32,6 +36,14 @@ final class SimulatedModels: InferenceDataPlane, VersionReadiness {
         _ request: InferenceRequest,
         completion: @escaping @Sendable (Result<InferenceResponse, PlatformError>) -> Void
     ) {
+        let isDeferred = state.withLock { state in
+            state.requests += 1
+            return state.isDeferring && state.requests % 2 == 0
+        }
+        if isDeferred {
+            NIOThreadPool.singleton.submit { _ in completion(self.compute(request)) }
+            return
+        }
         let answer = compute(request)
         let isHeld = state.withLock { state in
             if state.isHolding { state.held.append { completion(answer) } }

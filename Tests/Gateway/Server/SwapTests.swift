@@ -34,6 +34,7 @@ struct SwapTests {
     @Test("Nothing fails in 1,000 swaps under traffic, with old versions unloaded as soon as they are drained")
     func thousandSwaps() async throws {
         let fixture = try await GatewayFixture.tumor()
+        fixture.models.state.withLock { $0.isDeferring = true }
         let tumor = try ModelName("tumor")
         let traffic = Traffic()
         let failed = try await withThrowingTaskGroup(of: Int.self) { group in
