@@ -34,6 +34,12 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
 
     public var isDraining: Bool { draining.load(ordering: .relaxed) }
 
+    /// Loads models of the repository by name, each by its latest version; `*` is all of them.
+    public func loadAtStart(_ names: [String]) async throws {
+        let models = names.contains("*") ? try control.repository.scan().keys.sorted() : names
+        for model in models { try await control.load(model: model, try LoadRequest(nil, model: model)) }
+    }
+
     /// Ends the pool's threads. Nothing may be asked of the server afterwards.
     public func stop() async {
         try? await pool.shutdownGracefully()
