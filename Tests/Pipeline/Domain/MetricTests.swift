@@ -22,40 +22,40 @@ struct MetricTests {
         let classes = try Scores(rows: 6, columns: 1, elements: [0, 1, 1, 1, 0, 0], areClasses: true)
         try expect(.accuracy, 4.0 / 6, classes)
         try expect(.f1, 4.0 / 6, classes)
-        #expect(throws: PlatformError.self) { try Metric.logloss.value(truth: truth, scores: classes) }
+        #expect(throws: PlatformError.self) { try QualityMetric.logloss.value(truth: truth, scores: classes) }
     }
 
     @Test("Regression: root mean square and mean absolute error")
     func regression() throws {
         let scores = try Scores(rows: 4, columns: 1, elements: [2.5, 0, 2, 8], areClasses: false)
         let truth: [Double] = [3, -0.5, 2, 7]
-        #expect(abs(try Metric.rmse.value(truth: truth, scores: scores) - 0.612_372_436) < 1e-8)
-        #expect(try Metric.mae.value(truth: truth, scores: scores) == 0.5)
+        #expect(abs(try QualityMetric.rmse.value(truth: truth, scores: scores) - 0.612_372_436) < 1e-8)
+        #expect(try QualityMetric.mae.value(truth: truth, scores: scores) == 0.5)
     }
 
     @Test("Several classes: the largest score wins, and two-class metrics are refused")
     func severalClasses() throws {
         let scores = try Scores(rows: 2, columns: 3, elements: [0.2, 0.5, 0.3, 0.1, 0.1, 0.8], areClasses: false)
-        #expect(try Metric.accuracy.value(truth: [1, 0], scores: scores) == 0.5)
-        #expect(abs(try Metric.logloss.value(truth: [1, 2], scores: scores) - 0.458_145_4) < 1e-6)
-        #expect(throws: PlatformError.self) { try Metric.auc.value(truth: [1, 0], scores: scores) }
-        #expect(throws: PlatformError.self) { try Metric.f1.value(truth: [2, 0], scores: scores) }
-        #expect(throws: PlatformError.self) { try Metric.rmse.value(truth: [2, 0], scores: scores) }
-        #expect(throws: PlatformError.self) { try Metric.logloss.value(truth: [7, 0], scores: scores) }
+        #expect(try QualityMetric.accuracy.value(truth: [1, 0], scores: scores) == 0.5)
+        #expect(abs(try QualityMetric.logloss.value(truth: [1, 2], scores: scores) - 0.458_145_4) < 1e-6)
+        #expect(throws: PlatformError.self) { try QualityMetric.auc.value(truth: [1, 0], scores: scores) }
+        #expect(throws: PlatformError.self) { try QualityMetric.f1.value(truth: [2, 0], scores: scores) }
+        #expect(throws: PlatformError.self) { try QualityMetric.rmse.value(truth: [2, 0], scores: scores) }
+        #expect(throws: PlatformError.self) { try QualityMetric.logloss.value(truth: [7, 0], scores: scores) }
     }
 
     @Test("NaN scores never look good, and rows must match")
     func notNumbers() throws {
         let scores = try Scores(rows: 2, columns: 1, elements: [.nan, 0.9], areClasses: false)
-        #expect(try Metric.auc.value(truth: [0, 1], scores: scores).isNaN)
-        #expect(try Metric.logloss.value(truth: [0, 1], scores: scores).isNaN)
-        #expect(try Metric.accuracy.value(truth: [0, 1], scores: scores) == 0.5)
-        #expect(throws: PlatformError.self) { try Metric.auc.value(truth: [0, 1, 1], scores: scores) }
-        #expect(throws: PlatformError.self) { try Metric.auc.value(truth: [1, 1], scores: scores) }
+        #expect(try QualityMetric.auc.value(truth: [0, 1], scores: scores).isNaN)
+        #expect(try QualityMetric.logloss.value(truth: [0, 1], scores: scores).isNaN)
+        #expect(try QualityMetric.accuracy.value(truth: [0, 1], scores: scores) == 0.5)
+        #expect(throws: PlatformError.self) { try QualityMetric.auc.value(truth: [0, 1, 1], scores: scores) }
+        #expect(throws: PlatformError.self) { try QualityMetric.auc.value(truth: [1, 1], scores: scores) }
         #expect(throws: PlatformError.self) { try Scores(rows: 2, columns: 2, elements: [1], areClasses: false) }
     }
 
-    private func expect(_ metric: Metric, _ value: Double, _ scores: Scores) throws {
+    private func expect(_ metric: QualityMetric, _ value: Double, _ scores: Scores) throws {
         let found = try metric.value(truth: truth, scores: scores)
         #expect(abs(found - value) < 1e-7, "\(metric) \(found)")
     }
