@@ -240,6 +240,7 @@ extension Road {
             $0.summary = summary
             $0.finished = now
         }
+        folder.discardCopies()
     }
 
     private static func trackedStatus(_ state: RunState) -> String {

@@ -94,13 +94,7 @@ extension Road {
                 reason: "\(now) serves '\(model)' now; the gates compared with \(before). Run it again"
             )
         }
-        if let busy = serving?.release, busy.variants.count(where: { $0.weight != .zero }) > 1 {
-            throw RoadStop(
-                kind: .superseded,
-                step: "attach",
-                reason: "release '\(model)' divides its traffic already; finish or roll back that rollout first"
-            )
-        }
+        if let busy = serving?.release { try expectWhole(busy, step: "attach") }
         let (text, commit) = (serving?.text, serving?.commit)
         try await journal.update {
             $0.releaseBefore = text

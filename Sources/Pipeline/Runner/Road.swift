@@ -50,10 +50,21 @@ struct Road: Sendable {
         } catch let error as PlatformError {
             throw RoadStop(kind: .failed, step: "start", reason: sentence(error))
         }
+        if spec.until == nil, let busy = serving?.release { try expectWhole(busy, step: "start") }
         try await journal.update {
             $0.state = .running
             $0.champion = serving?.release.champion.version
         }
+    }
+
+    /// A rollout begins from one version that has all the traffic.
+    func expectWhole(_ release: Release, step: String) throws(RoadStop) {
+        guard release.variants.count(where: { $0.weight != .zero }) > 1 else { return }
+        throw RoadStop(
+            kind: .superseded,
+            step: step,
+            reason: "release '\(model)' divides its traffic already; finish or roll back that rollout first"
+        )
     }
 
     var releases: ReleaseWriter {

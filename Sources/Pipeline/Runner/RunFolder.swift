@@ -86,6 +86,13 @@ struct RunFolder: Sendable {
         }
     }
 
+    /// Frees what can be had from the registry again; output, logs and evidence stay.
+    func discardCopies() {
+        for part in [Part.model, .version, .champion] {
+            try? FileManager.default.removeItem(atPath: folder(part))
+        }
+    }
+
     private func makeFolder(_ path: String) throws {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

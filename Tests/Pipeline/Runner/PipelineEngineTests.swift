@@ -31,8 +31,19 @@ struct PipelineEngineTests {
     func promotion() async throws {
         try await withWorld { world in
             _ = try await world.withChampion()
-            let run = try await world.finishedRun(["model": "good"])
+            let engine = try world.engine()
+            let held = Mutex<Set<Int>>([])
+            world.traffic.state.withLock { state in
+                state.onPoll = { _ in
+                    let now = try? await engine.held()[ModelName("tumor")]
+                    held.withLock { $0.formUnion((now ?? []).map(\.number)) }
+                }
+            }
+            let run = try await world.running(engine) {
+                try await SimulatedWorld.end(of: try await engine.submit(project: world.folder.path, parameters: [:]), engine)
+            }
             #expect(run.state == .succeeded, "\(run.summary)")
+            #expect(held.withLock { $0 } == [2])
             let weights = try world.repository.texts(of: SimulatedWorld.release).compactMap { text in
                 try text.map { try ReleaseFile.parse($0, path: SimulatedWorld.release).variants.map { "\($0.alias)\($0.version)=\($0.weight)" } }
             }

@@ -65,7 +65,7 @@ final class SimulatedWorld: Sendable {
               champion: { metric: auc, minDelta: -0.01 }
         """
 
-    func engine() throws -> PipelineEngine {
+    func engine(store: (any RunStore)? = nil, commands: (any CommandRunner)? = nil) throws -> PipelineEngine {
         var settings = EngineSettings(
             environment: try EnvironmentName("dev"),
             runsFolder: folder.appending(path: "runs").path,
@@ -92,8 +92,8 @@ final class SimulatedWorld: Sendable {
                 observer: traffic,
                 notifier: notifier,
                 proofs: proofs,
-                store: store,
-                commands: commands,
+                store: store ?? self.store,
+                commands: commands ?? self.commands,
                 origins: OriginsOfWorld(world: self),
                 clock: clock,
                 wallClock: clock.wall
