@@ -28,6 +28,8 @@ struct SearchSQL {
     private(set) var arguments: [any DatabaseValueConvertible] = []
     private var joinArguments: [any DatabaseValueConvertible] = []
     private let target: SearchTarget
+    /// Marks the registry's entries that are prompts, which MLflow keeps among the models.
+    private static let promptTag = "mlflow.prompt.is_prompt"
 
     init(_ target: SearchTarget) {
         self.target = target
@@ -97,6 +99,10 @@ struct SearchSQL {
         let keyed = try self.keyed(field)
         let source = "SELECT 1 FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?"
         switch condition.comparison {
+        case .compare(.notEqual, .text("true")) where field.key == Self.promptTag,
+            .compare(.equal, .text("false")) where field.key == Self.promptTag:
+            // The client adds this to every registry search; models without the tag are no prompts.
+            add("NOT EXISTS (\(source) AND k.value = 'true')", [field.key])
         case .isNull: add("NOT EXISTS (\(source))", [field.key])
         case .isNotNull: add("EXISTS (\(source))", [field.key])
         default:

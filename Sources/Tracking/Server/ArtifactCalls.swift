@@ -57,7 +57,7 @@ struct ArtifactProxy: Sendable {
     func add(to group: RouterGroup<PlatformRequestContext>) {
         group.get("artifacts") { request, _ in
             try await guarded {
-                let path = request.uri.queryParameters["path"].flatMap { String($0).removingPercentEncoding } ?? ""
+                let path = try Parameters(query: request.uri.query).text("path") ?? ""
                 let folder = path.isEmpty ? nil : try ArtifactPath(path)
                 // The proxy's listing names entries relative to the folder.
                 return Response(json: ["files": .array(try ArtifactURI.files(artifacts, folder, below: ""))])
@@ -112,14 +112,14 @@ struct ArtifactDownloads: Sendable {
     func add(to router: Router<PlatformRequestContext>) {
         router.get("get-artifact") { request, _ in
             try await guarded {
-                let query = Parameters(query: request.uri.queryParameters.map { (key: $0.key, value: $0.value) })
+                let query = Parameters(query: request.uri.query)
                 let run = try await store.run(id: try query.runID())
                 return try download(artifacts, try ArtifactURI.path(run.artifactURI, appending: try query.required("path")))
             }
         }
         router.get("model-versions/get-artifact") { request, _ in
             try await guarded {
-                let query = Parameters(query: request.uri.queryParameters.map { (key: $0.key, value: $0.value) })
+                let query = Parameters(query: request.uri.query)
                 let version = try await store.modelVersion(name: try query.required("name"), version: try query.required("version"))
                 return try download(artifacts, try ArtifactURI.path(version.storageLocation, appending: try query.required("path")))
             }

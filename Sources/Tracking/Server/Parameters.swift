@@ -1,4 +1,4 @@
-import Hummingbird
+import Foundation
 import SlipwayCore
 
 /// The parameters of one call: the JSON body, or the query of a GET.
@@ -12,17 +12,31 @@ struct Parameters: Sendable {
         self.members = members
     }
 
-    init(query: some Sequence<(key: Substring, value: Substring)>) {
+    /// The query of a request, in the form that browsers and Python send: `+` is a space, a key that
+    /// comes more than once is a list.
+    init(query: String?) {
         var members: [String: JSONValue] = [:]
-        for (key, value) in query {
-            let text = JSONValue.string(String(value))
-            switch members[String(key)] {
-            case nil: members[String(key)] = text
-            case .array(let items): members[String(key)] = .array(items + [text])
-            case .some(let first): members[String(key)] = .array([first, text])
+        for pair in (query ?? "").split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(Self.decoded)
+            guard let key = parts.first else { continue }
+            let text = JSONValue.string(parts.count > 1 ? parts[1] : "")
+            switch members[key] {
+            case nil: members[key] = text
+            case .array(let items): members[key] = .array(items + [text])
+            case .some(let first): members[key] = .array([first, text])
             }
         }
         self.members = members
+    }
+
+    private static func decoded(_ text: Substring) -> String {
+        let spaced = text.replacing("+", with: " ")
+        return spaced.removingPercentEncoding ?? String(spaced)
+    }
+
+    /// With these values on top.
+    func overlaid(_ others: [String: JSONValue]) -> Parameters {
+        Parameters(members.merging(others) { _, other in other })
     }
 
     func filtered(_ isKept: (String) -> Bool) -> Parameters {

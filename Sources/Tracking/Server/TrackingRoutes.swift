@@ -52,8 +52,7 @@ public struct TrackingRoutes: Sendable {
         var members: [String: JSONValue] = [:]
         for (key, value) in context.parameters { members[String(key)] = .string(String(value).removingPercentEncoding ?? String(value)) }
         guard request.method != .get else {
-            let query = request.uri.queryParameters.map { (key: $0.key, value: $0.value) }
-            return Parameters(query: query + members.map { (key: Substring($0.key), value: Substring($0.value.stringValue ?? "")) })
+            return Parameters(query: request.uri.query).overlaid(members)
         }
         let buffer: ByteBuffer
         do {
