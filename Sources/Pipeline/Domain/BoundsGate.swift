@@ -12,8 +12,10 @@ public struct BoundsGate: Sendable {
     public func judge(_ metrics: [QualityMetric: Double]) -> GateReport {
         var checks = GateChecks()
         for (metric, limits) in bounds.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            let wanted = [limits.min.map { "at least \(readable($0))" }, limits.max.map { "at most \(readable($0))" }]
-                .compactMap { $0 }.joined(separator: " and ")
+            let wanted = [
+                limits.min.map { "at least \(readable($0))" }, limits.max.map { "at most \(readable($0))" },
+            ]
+            .compactMap { $0 }.joined(separator: " and ")
             guard let value = metrics[metric] else {
                 checks.add(.inconclusive, "\(metric.rawValue) is unknown, wanted \(wanted)")
                 continue
@@ -37,7 +39,10 @@ public struct ChampionGate: Sendable {
         var checks = GateChecks()
         let name = policy.metric.rawValue
         guard let candidate, let champion, !champion.isNaN else {
-            checks.add(.inconclusive, "\(name) is unknown for the \(candidate == nil ? "candidate" : "champion")")
+            checks.add(
+                .inconclusive,
+                "\(name) is unknown for the \(candidate == nil ? "candidate" : "champion")"
+            )
             return checks.report
         }
         let delta = policy.metric.isHigherBetter ? candidate - champion : champion - candidate
@@ -46,7 +51,8 @@ public struct ChampionGate: Sendable {
             "\(name) \(readable(candidate)) against the champion's \(readable(champion)): "
                 + "\(delta < 0 ? "worse" : "better") by \(readable(abs(delta))), "
                 + (policy.deltaMin < 0
-                    ? "allowed is worse by \(readable(-policy.deltaMin))" : "wanted is better by \(readable(policy.deltaMin))")
+                    ? "allowed is worse by \(readable(-policy.deltaMin))"
+                    : "wanted is better by \(readable(policy.deltaMin))")
         )
         return checks.report
     }

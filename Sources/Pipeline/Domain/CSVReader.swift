@@ -36,20 +36,23 @@ struct CSVReader {
                 throw mistake("more than \(PipelineLimits.csvColumnsMax) cells")
             }
             guard offset < bytes.count else { return cells }
-            if bytes[offset] == UInt8(ascii: ",") {
-                offset += 1
-            } else {
+            guard bytes[offset] == UInt8(ascii: ",") else {
                 skipLineEnd()
                 return cells
             }
+            offset += 1
         }
     }
 
     func text(_ cell: Cell) throws(PlatformError) -> String {
         guard let text = String(validating: bytes[cell.start..<cell.end], as: UTF8.self) else {
-            throw PlatformError(.invalidArgument, "'\(name)' has a cell at byte \(cell.start) that is not UTF-8")
+            throw PlatformError(
+                .invalidArgument,
+                "'\(name)' has a cell at byte \(cell.start) that is not UTF-8"
+            )
         }
-        return cell.hasEscapes ? text.split(separator: "\"\"", omittingEmptySubsequences: false).joined(separator: "\"") : text
+        return cell.hasEscapes
+            ? text.split(separator: "\"\"", omittingEmptySubsequences: false).joined(separator: "\"") : text
     }
 
     /// Every cell as a number, an empty one as NaN; `nil` when one is something else, or all are empty.
@@ -97,7 +100,9 @@ struct CSVReader {
             hasEscapes = true
             offset += 1
         }
-        guard offset == bytes.count || isCellEnd(bytes[offset]) else { throw mistake("text follows a quoted cell") }
+        guard offset == bytes.count || isCellEnd(bytes[offset]) else {
+            throw mistake("text follows a quoted cell")
+        }
         return try checked(Cell(start: start, end: offset - 1, hasEscapes: hasEscapes))
     }
 

@@ -28,11 +28,18 @@ public struct CSVTable: Sendable, Hashable {
     ///   close, text after one, bytes that are not UTF-8, a name twice, a limit of ``PipelineLimits``.
     public init(csv bytes: [UInt8], name: String) throws(PlatformError) {
         guard bytes.count <= PipelineLimits.csvBytesMax else {
-            throw PlatformError(.invalidArgument, "'\(name)' is larger than \(PipelineLimits.csvBytesMax >> 20) MiB")
+            throw PlatformError(
+                .invalidArgument,
+                "'\(name)' is larger than \(PipelineLimits.csvBytesMax >> 20) MiB"
+            )
         }
         var reader = CSVReader(bytes: bytes, name: name)
         guard let header = try reader.nextRow(), !(header.count == 1 && header[0].isEmpty) else {
-            throw PlatformError(.invalidArgument, "'\(name)' is empty", remedy: "write a header line and rows")
+            throw PlatformError(
+                .invalidArgument,
+                "'\(name)' is empty",
+                remedy: "write a header line and rows"
+            )
         }
         let names = try header.map { cell throws(PlatformError) in try reader.text(cell) }
         guard Set(names).count == names.count else {
@@ -50,7 +57,10 @@ public struct CSVTable: Sendable, Hashable {
             }
             rows += 1
             guard rows <= PipelineLimits.csvRowsMax else {
-                throw PlatformError(.invalidArgument, "'\(name)' has more than \(PipelineLimits.csvRowsMax) rows")
+                throw PlatformError(
+                    .invalidArgument,
+                    "'\(name)' has more than \(PipelineLimits.csvRowsMax) rows"
+                )
             }
             for (index, cell) in row.enumerated() { cells[index].append(cell) }
         }
@@ -59,7 +69,12 @@ public struct CSVTable: Sendable, Hashable {
             if let numbers = reader.numbers(column) {
                 columns.append(Column(name: name, cells: .numbers(numbers)))
             } else {
-                columns.append(Column(name: name, cells: .texts(try column.map { cell throws(PlatformError) in try reader.text(cell) })))
+                columns.append(
+                    Column(
+                        name: name,
+                        cells: .texts(try column.map { cell throws(PlatformError) in try reader.text(cell) })
+                    )
+                )
             }
         }
         self.rows = rows

@@ -28,7 +28,8 @@ public struct DriftGate: Sendable {
         let report = checks.report
         let shown = Array(report.lines.prefix(PipelineLimits.reportLinesMax))
         let failed = findings.count { $0.verdict == .fail }
-        let summary = "\(findings.count) columns compared, \(failed) drifted; "
+        let summary =
+            "\(findings.count) columns compared, \(failed) drifted; "
             + "\(new.rows) rows against the champion's \(champion.rows)"
         let rest = report.lines.count - shown.count
         return GateReport(
@@ -43,20 +44,27 @@ public struct DriftGate: Sendable {
     ) -> (verdict: Verdict, distance: Double, line: String) {
         let name = "column '\(column.name)'"
         if let left = column.sample, let right = before.sample {
-            guard let test = KolmogorovSmirnov(left, right) else { return (.inconclusive, 0, "\(name) has no values") }
+            guard let test = KolmogorovSmirnov(left, right) else {
+                return (.inconclusive, 0, "\(name) has no values")
+            }
             return (
                 test.statistic <= policy.statisticMax ? .pass : .fail, test.statistic,
                 "\(name) KS \(readable(test.statistic)) (p \(readable(test.pValue))), allowed \(readable(policy.statisticMax))"
             )
         }
         if let left = column.categories, let right = before.categories {
-            guard let index = PopulationStability.index(right, left) else { return (.inconclusive, 0, "\(name) has no values") }
+            guard let index = PopulationStability.index(right, left) else {
+                return (.inconclusive, 0, "\(name) has no values")
+            }
             return (
                 index <= policy.stabilityMax ? .pass : .fail, index,
                 "\(name) PSI \(readable(index)), allowed \(readable(policy.stabilityMax))"
             )
         }
-        return (.fail, .infinity, "\(name) changed from \(before.isNumeric ? "numbers to texts" : "texts to numbers")")
+        return (
+            .fail, .infinity,
+            "\(name) changed from \(before.isNumeric ? "numbers to texts" : "texts to numbers")"
+        )
     }
 
     private static func rank(_ verdict: Verdict) -> Int {

@@ -11,7 +11,8 @@ enum DurationText {
     static func parse(_ text: String) -> Duration? {
         let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         let suffix = text.dropFirst(digits.count)
-        guard let unit = units.first(where: { $0.suffix == suffix }), let number = Double(digits), number.isFinite,
+        guard let unit = units.first(where: { $0.suffix == suffix }), let number = Double(digits),
+            number.isFinite,
             number * unit.milliseconds <= Double(PipelineLimits.durationMax.milliseconds)
         else { return nil }
         return .milliseconds(Int64((number * unit.milliseconds).rounded()))
@@ -21,7 +22,9 @@ enum DurationText {
         let milliseconds = duration.milliseconds
         for unit in units.reversed() where unit.suffix != "ms" {
             let size = Int64(unit.milliseconds)
-            if milliseconds >= size, milliseconds % size == 0 { return "\(milliseconds / size)\(unit.suffix)" }
+            if milliseconds >= size, milliseconds % size == 0 {
+                return "\(milliseconds / size)\(unit.suffix)"
+            }
         }
         return "\(milliseconds)ms"
     }

@@ -65,15 +65,23 @@ public struct ObservationGate: Sendable {
         )
     }
 
-    private func judgeLatency(_ candidate: ObservedVariant, _ champion: ObservedVariant, _ checks: inout GateChecks) {
+    private func judgeLatency(
+        _ candidate: ObservedVariant,
+        _ champion: ObservedVariant,
+        _ checks: inout GateChecks
+    ) {
         guard let slow = candidate.latency, let base = champion.latency, base > .zero else {
             return checks.add(.inconclusive, "there are no latencies to compare")
         }
         let ratio = slow / base
         let quantile = "p\(readable(policy.latencyQuantile * 100))"
-        let numbers = "\(quantile) \(readable(slow.seconds * 1000)) ms against the champion's \(readable(base.seconds * 1000)) ms"
+        let numbers =
+            "\(quantile) \(readable(slow.seconds * 1000)) ms against the champion's \(readable(base.seconds * 1000)) ms"
         if slow <= policy.latencyFloor {
-            return checks.add(.pass, "\(numbers): within \(readable(policy.latencyFloor.seconds * 1000)) ms is fast enough")
+            return checks.add(
+                .pass,
+                "\(numbers): within \(readable(policy.latencyFloor.seconds * 1000)) ms is fast enough"
+            )
         }
         checks.check(
             ratio <= policy.latencyRatioMax,
@@ -83,7 +91,11 @@ public struct ObservationGate: Sendable {
 
     /// Half the sum of the differences of shares, 0 to 1, less what two samples of this size differ by
     /// chance: with few requests and many labels the raw figure alone would refuse equal models.
-    private func judgeShift(_ candidate: ObservedVariant, _ champion: ObservedVariant, _ checks: inout GateChecks) {
+    private func judgeShift(
+        _ candidate: ObservedVariant,
+        _ champion: ObservedVariant,
+        _ checks: inout GateChecks
+    ) {
         let left = Double(candidate.predictions.values.reduce(0, +))
         let right = Double(champion.predictions.values.reduce(0, +))
         guard left > 0, right > 0 else {

@@ -16,7 +16,9 @@ extension PipelineSpec {
                 throw root.mistake(key, "must be '\(expected)'")
             }
         }
-        guard let metadata = try root.section("metadata") else { throw root.mistake("metadata", "is missing") }
+        guard let metadata = try root.section("metadata") else {
+            throw root.mistake("metadata", "is missing")
+        }
         try metadata.expect(["name"])
         guard let name = try metadata.text("name") else { throw metadata.mistake("name", "is missing") }
         do {
@@ -32,7 +34,9 @@ extension PipelineSpec {
 
         let gates = try spec.section("gates")
         try gates?.expect(["drift", "evaluate", "smoke"])
-        self.drift = try gates?.section("drift").map { section throws(PlatformError) in try DriftPolicy(section) }
+        self.drift = try gates?.section("drift").map { section throws(PlatformError) in
+            try DriftPolicy(section)
+        }
         self.evaluate = try gates?.section("evaluate").map { section throws(PlatformError) in
             try EvaluatePolicy(section)
         }
@@ -54,10 +58,16 @@ extension PipelineSpec {
 }
 
 /// A relative path that stays inside the run's output folder.
-private func outputPath(_ section: YAMLSection, _ key: String, default path: String) throws(PlatformError) -> String {
+private func outputPath(
+    _ section: YAMLSection,
+    _ key: String,
+    default path: String
+) throws(PlatformError) -> String {
     guard let text = try section.text(key) else { return path }
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard !text.isEmpty, text.utf8.count <= 512, !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
+    guard !text.isEmpty, text.utf8.count <= 512,
+        !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." })
+    else {
         throw section.mistake(key, "must be a path inside the run's output folder, not '\(text.prefix(80))'")
     }
     return text
@@ -89,7 +99,11 @@ extension EvaluatePolicy {
     init(_ section: YAMLSection) throws(PlatformError) {
         try section.expect(["data", "label", "output", "bounds", "champion", "onFail"])
         guard let label = try section.text("label"), !label.isEmpty else {
-            throw section.mistake("label", "is missing", remedy: "name the column of the holdout that holds the truth")
+            throw section.mistake(
+                "label",
+                "is missing",
+                remedy: "name the column of the holdout that holds the truth"
+            )
         }
         self.init(label: label)
         data = try outputPath(section, "data", default: data)
@@ -97,10 +111,15 @@ extension EvaluatePolicy {
         if let table = try section.section("bounds") {
             try table.expect(QualityMetric.allCases.map(\.rawValue))
             for key in table.keys {
-                guard let metric = QualityMetric(rawValue: key), let entry = try table.section(key) else { continue }
+                guard let metric = QualityMetric(rawValue: key), let entry = try table.section(key) else {
+                    continue
+                }
                 try entry.expect(["min", "max"])
                 let range = -1e300...1e300
-                let limits = MetricBounds(min: try entry.number("min", in: range), max: try entry.number("max", in: range))
+                let limits = MetricBounds(
+                    min: try entry.number("min", in: range),
+                    max: try entry.number("max", in: range)
+                )
                 guard limits.min != nil || limits.max != nil else {
                     throw table.mistake(key, "has neither 'min' nor 'max'")
                 }
@@ -112,7 +131,10 @@ extension EvaluatePolicy {
             guard let metric = try section.choice("metric", QualityMetric.self) else {
                 throw section.mistake("metric", "is missing")
             }
-            champion = ChampionPolicy(metric: metric, deltaMin: try section.number("minDelta", in: -1e300...1e300) ?? 0)
+            champion = ChampionPolicy(
+                metric: metric,
+                deltaMin: try section.number("minDelta", in: -1e300...1e300) ?? 0
+            )
         }
         guard !bounds.isEmpty || champion != nil else {
             throw section.mistake("bounds", "is missing, and so is 'champion': a gate must compare something")
@@ -153,7 +175,8 @@ extension RolloutPolicy {
         if let section = try section.section("observe") { observe = try ObservePolicy(section) }
     }
 
-    private static func weights(_ texts: [String], _ section: YAMLSection) throws(PlatformError) -> [Percent] {
+    private static func weights(_ texts: [String], _ section: YAMLSection) throws(PlatformError) -> [Percent]
+    {
         guard (1...PipelineLimits.weightsMax).contains(texts.count) else {
             throw section.mistake("weights", "must have 1 to \(PipelineLimits.weightsMax) entries")
         }
@@ -162,7 +185,10 @@ extension RolloutPolicy {
             guard let number = Double(text), number > 0, number <= 100,
                 abs((number * 100).rounded() - number * 100) < 1e-6
             else {
-                throw section.mistake("weights", "has '\(text.prefix(40))': a weight is above 0, at most 100, with two decimals at most")
+                throw section.mistake(
+                    "weights",
+                    "has '\(text.prefix(40))': a weight is above 0, at most 100, with two decimals at most"
+                )
             }
             let weight = Percent(hundredths: Int((number * 100).rounded()))
             if let last = weights.last, weight <= last {
@@ -180,7 +206,8 @@ extension RolloutPolicy {
 extension ObservePolicy {
     init(_ section: YAMLSection) throws(PlatformError) {
         try section.expect([
-            "window", "minRequests", "timeout", "maxErrorRate", "maxLatencyRatio", "latencyQuantile", "latencyFloor",
+            "window", "minRequests", "timeout", "maxErrorRate", "maxLatencyRatio", "latencyQuantile",
+            "latencyFloor",
             "maxPredictionShift", "onInconclusive",
         ])
         self.init()

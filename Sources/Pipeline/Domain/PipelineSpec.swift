@@ -46,7 +46,8 @@ public struct PipelineSpec: Sendable, Hashable {
 
     /// Whether the road goes as far as `step`.
     public func includes(_ step: StepName) -> Bool {
-        guard let until, let last = Self.order.firstIndex(of: until), let index = Self.order.firstIndex(of: step)
+        guard let until, let last = Self.order.firstIndex(of: until),
+            let index = Self.order.firstIndex(of: step)
         else { return true }
         return index <= last
     }

@@ -71,7 +71,8 @@ public struct Profile: Sendable, Hashable, Codable {
             ordered.prefix(PipelineLimits.profileCategoriesMax).map { ($0.key, $0.value) },
             uniquingKeysWith: +
         )
-        kept[otherCategories, default: 0] += ordered.dropFirst(PipelineLimits.profileCategoriesMax).reduce(0) { $0 + $1.value }
+        kept[otherCategories, default: 0] += ordered.dropFirst(PipelineLimits.profileCategoriesMax).reduce(0)
+        { $0 + $1.value }
         return kept
     }
 }

@@ -23,7 +23,10 @@ public enum QualityMetric: String, Sendable, Hashable, Codable, CaseIterable {
     /// - Throws: `invalid_argument` when the metric has no meaning for these scores.
     public func value(truth: [Double], scores: Scores) throws(PlatformError) -> Double {
         guard truth.count == scores.rows, scores.rows > 0 else {
-            throw PlatformError(.invalidArgument, "metric '\(rawValue)' needs a score for each of \(truth.count) rows, not \(scores.rows)")
+            throw PlatformError(
+                .invalidArgument,
+                "metric '\(rawValue)' needs a score for each of \(truth.count) rows, not \(scores.rows)"
+            )
         }
         switch self {
         case .accuracy:
@@ -34,7 +37,8 @@ public enum QualityMetric: String, Sendable, Hashable, Codable, CaseIterable {
         case .logloss: return try logloss(truth, scores)
         case .rmse:
             let values = try scores.values(metric: self)
-            return (zip(truth, values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / Double(truth.count)).squareRoot()
+            return (zip(truth, values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / Double(truth.count))
+                .squareRoot()
         case .mae:
             let values = try scores.values(metric: self)
             return zip(truth, values).reduce(0) { $0 + abs($1.0 - $1.1) } / Double(truth.count)
@@ -75,7 +79,8 @@ public enum QualityMetric: String, Sendable, Hashable, Codable, CaseIterable {
             rankSum += rank * Double(order[index..<end].count { truth[$0] })
             index = end
         }
-        return (rankSum - Double(positives) * Double(positives + 1) / 2) / (Double(positives) * Double(negatives))
+        return (rankSum - Double(positives) * Double(positives + 1) / 2)
+            / (Double(positives) * Double(negatives))
     }
 
     /// Probabilities are kept this far from 0 and 1, so that one wrong certainty is large and not infinite.
@@ -86,7 +91,10 @@ public enum QualityMetric: String, Sendable, Hashable, Codable, CaseIterable {
         var sum = 0.0
         for (row, label) in truth.enumerated() {
             guard let column = Int(exactly: label), matrix[row].indices.contains(column) else {
-                throw PlatformError(.invalidArgument, "metric 'logloss' has no score for label \(readable(label))")
+                throw PlatformError(
+                    .invalidArgument,
+                    "metric 'logloss' has no score for label \(readable(label))"
+                )
             }
             guard !matrix[row][column].isNaN else { return .nan }
             sum -= log(min(max(matrix[row][column], Self.probabilityFloor), 1 - Self.probabilityFloor))
@@ -106,7 +114,10 @@ public struct Scores: Sendable, Hashable {
 
     public init(rows: Int, columns: Int, elements: [Double], areClasses: Bool) throws(PlatformError) {
         guard rows >= 0, columns > 0, elements.count == rows * columns else {
-            throw PlatformError(.invalidArgument, "\(elements.count) scores are not \(rows) rows of \(columns)")
+            throw PlatformError(
+                .invalidArgument,
+                "\(elements.count) scores are not \(rows) rows of \(columns)"
+            )
         }
         self.rows = rows
         self.columns = columns
@@ -116,7 +127,9 @@ public struct Scores: Sendable, Hashable {
 
     /// The class of each row: the largest of several scores, or one probability against a half.
     func classes(metric: QualityMetric) throws(PlatformError) -> [Double] {
-        if columns == 1 { return areClasses ? elements : elements.map { $0.isNaN ? .nan : ($0 >= 0.5 ? 1 : 0) } }
+        if columns == 1 {
+            return areClasses ? elements : elements.map { $0.isNaN ? .nan : ($0 >= 0.5 ? 1 : 0) }
+        }
         return (0..<rows).map { row in
             let slice = elements[row * columns..<(row + 1) * columns]
             guard !slice.contains(where: \.isNaN) else { return .nan }

@@ -83,7 +83,12 @@ public struct SmokeGate: Sendable {
         return checks.report
     }
 
-    private func compare(_ wanted: SmokeTensor, with answer: SmokeAnswer, _ place: String, _ checks: inout GateChecks) {
+    private func compare(
+        _ wanted: SmokeTensor,
+        with answer: SmokeAnswer,
+        _ place: String,
+        _ checks: inout GateChecks
+    ) {
         let name = "\(place) output '\(wanted.name)'"
         guard let found = answer.outputs.first(where: { $0.name == wanted.name }) else {
             return checks.add(.fail, "\(name) is missing")
@@ -97,7 +102,10 @@ public struct SmokeGate: Sendable {
         switch (wanted.elements, found.elements) {
         case (.numbers(let wanted), .numbers(let found)): compare(wanted, found, name, &checks)
         case (.texts(let wanted), .texts(let found)):
-            checks.check(wanted == found, "\(name): \(zip(wanted, found).count { $0 == $1 }) of \(wanted.count) texts are equal")
+            checks.check(
+                wanted == found,
+                "\(name): \(zip(wanted, found).count { $0 == $1 }) of \(wanted.count) texts are equal"
+            )
         default: checks.add(.fail, "\(name) mixes numbers and texts")
         }
     }
@@ -110,7 +118,9 @@ public struct SmokeGate: Sendable {
         var wrong = 0
         for (want, got) in zip(wanted, found) where !(want == got || (want.isNaN && got.isNaN)) {
             let difference = abs(want - got)
-            let isClose = difference.isFinite && difference <= policy.absoluteTolerance + policy.relativeTolerance * abs(want)
+            let isClose =
+                difference.isFinite
+                && difference <= policy.absoluteTolerance + policy.relativeTolerance * abs(want)
             if !isClose { wrong += 1 }
             worst = difference.isNaN ? .infinity : max(worst, difference)
         }

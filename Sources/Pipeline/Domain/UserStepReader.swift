@@ -15,7 +15,11 @@ struct UserStepReader {
 
     func steps() throws(PlatformError) -> [UserStep] {
         guard let section = try spec.section("steps"), section.has("train") else {
-            throw spec.mistake("steps", "must have the step 'train'", remedy: "add 'train: { command: [python, train.py] }'")
+            throw spec.mistake(
+                "steps",
+                "must have the step 'train'",
+                remedy: "add 'train: { command: [python, train.py] }'"
+            )
         }
         guard section.keys.count <= PipelineLimits.userStepsMax else {
             throw spec.mistake("steps", "has more than \(PipelineLimits.userStepsMax) steps")
@@ -27,7 +31,9 @@ struct UserStepReader {
         names += section.keys.filter { !names.contains($0) }
         var previous: String?
         for name in names {
-            guard let entry = try section.section(name) else { throw section.mistake(name, "has no 'command'") }
+            guard let entry = try section.section(name) else {
+                throw section.mistake(name, "has no 'command'")
+            }
             let declared = try entry.texts("needs")
             let known = Self.road.first { $0.rawValue == name }
             guard known != nil || declared != nil else { throw unknown(name, section) }
@@ -52,7 +58,8 @@ struct UserStepReader {
         return PlatformError(
             .invalidArgument,
             "\(section.file):\(section.lineOf(name)): unknown key '\(name.prefix(80))' under '\(section.path)'",
-            remedy: nearest.map { "did you mean '\($0)'?" } ?? "a step of your own must say what it needs: 'needs: []' for nothing"
+            remedy: nearest.map { "did you mean '\($0)'?" }
+                ?? "a step of your own must say what it needs: 'needs: []' for nothing"
         )
     }
 
@@ -66,7 +73,11 @@ struct UserStepReader {
             throw entry.mistake("command", "belongs to a step whose name is not letters, digits, '_' or '-'")
         }
         guard let command = try entry.texts("command"), let program = command.first, !program.isEmpty else {
-            throw entry.mistake("command", "must be a list with at least the program", remedy: "write it like [python, train.py]")
+            throw entry.mistake(
+                "command",
+                "must be a list with at least the program",
+                remedy: "write it like [python, train.py]"
+            )
         }
         guard command.count <= PipelineLimits.argumentsMax else {
             throw entry.mistake("command", "has more than \(PipelineLimits.argumentsMax) parts")
@@ -75,7 +86,8 @@ struct UserStepReader {
         guard environment.count <= PipelineLimits.environmentMax else {
             throw entry.mistake("env", "has more than \(PipelineLimits.environmentMax) entries")
         }
-        for key in environment.keys.sorted() where key.isEmpty || key.contains("=") || key.hasPrefix("SLIPWAY_") {
+        for key in environment.keys.sorted()
+        where key.isEmpty || key.contains("=") || key.hasPrefix("SLIPWAY_") {
             throw entry.mistake("env", "may not set '\(key.prefix(80))'")
         }
         return UserStep(

@@ -36,11 +36,15 @@ struct CandidateFiles: Sendable {
     /// Which artifact is the graph: `model.onnx`, or the only file of that kind.
     static func graph(among paths: some Collection<String>) throws(PlatformError) -> String {
         let graphs = paths.filter { $0.hasSuffix(".onnx") }.sorted()
-        if let named = graphs.first(where: { $0 == "model.onnx" || $0.hasSuffix("/model.onnx") }) { return named }
+        if let named = graphs.first(where: { $0 == "model.onnx" || $0.hasSuffix("/model.onnx") }) {
+            return named
+        }
         guard graphs.count == 1 else {
             throw PlatformError(
                 .failedPrecondition,
-                graphs.isEmpty ? "the logged model has no ONNX graph" : "the logged model has \(graphs.count) ONNX graphs and none is 'model.onnx'",
+                graphs.isEmpty
+                    ? "the logged model has no ONNX graph"
+                    : "the logged model has \(graphs.count) ONNX graphs and none is 'model.onnx'",
                 remedy: "log the model with mlflow.onnx.log_model"
             )
         }

@@ -37,7 +37,10 @@ struct Evidence: Sendable {
         }
         let found = try await registry.downloadArtifact(Self.path(name), ofRun: trackingRun, toFile: file)
         guard found == expected else {
-            throw PlatformError(.corrupt, "'\(name)' of the version has digest \(found), its tag says \(expected)")
+            throw PlatformError(
+                .corrupt,
+                "'\(name)' of the version has digest \(found), its tag says \(expected)"
+            )
         }
     }
 

@@ -13,7 +13,8 @@ struct GoldenTensors: Sendable {
 
     init(json bytes: [UInt8], name: String) throws(PlatformError) {
         let root = try JSONValue(parsing: bytes)
-        guard let inputs = root["inputs"]?.arrayValue, let outputs = root["outputs"]?.arrayValue, !inputs.isEmpty,
+        guard let inputs = root["inputs"]?.arrayValue, let outputs = root["outputs"]?.arrayValue,
+            !inputs.isEmpty,
             !outputs.isEmpty
         else {
             throw PlatformError(
@@ -31,7 +32,8 @@ struct GoldenTensors: Sendable {
     }
 
     private static func tensor(_ value: JSONValue, file: String) throws(PlatformError) -> Tensor {
-        guard let name = value["name"]?.stringValue, let type = value["datatype"]?.stringValue.flatMap(DataType.init),
+        guard let name = value["name"]?.stringValue,
+            let type = value["datatype"]?.stringValue.flatMap(DataType.init),
             let shape = value["shape"]?.arrayValue, let data = value["data"]
         else {
             throw PlatformError(.invalidArgument, "a tensor of '\(file)' lacks name, datatype, shape or data")
@@ -39,7 +41,9 @@ struct GoldenTensors: Sendable {
         var sizes: [Int] = []
         var count = 1
         for item in shape {
-            guard let size = item.intValue, (0...Int64(elementsMax)).contains(size), count * Int(size) <= elementsMax else {
+            guard let size = item.intValue, (0...Int64(elementsMax)).contains(size),
+                count * Int(size) <= elementsMax
+            else {
                 throw PlatformError(.invalidArgument, "tensor '\(name)' of '\(file)' has an impossible shape")
             }
             sizes.append(Int(size))
@@ -48,7 +52,10 @@ struct GoldenTensors: Sendable {
         var leaves: [JSONValue] = []
         flatten(data, into: &leaves)
         guard leaves.count == count else {
-            throw PlatformError(.invalidArgument, "tensor '\(name)' of '\(file)' has \(leaves.count) elements, its shape says \(count)")
+            throw PlatformError(
+                .invalidArgument,
+                "tensor '\(name)' of '\(file)' has \(leaves.count) elements, its shape says \(count)"
+            )
         }
         if type == .bytes {
             var strings: [[UInt8]] = []
@@ -60,14 +67,19 @@ struct GoldenTensors: Sendable {
         }
         var numbers: [Double] = []
         for leaf in leaves {
-            guard let number = leaf.doubleValue ?? leaf.boolValue.map({ $0 ? 1 : 0 }) else { throw mixed(name, file) }
+            guard let number = leaf.doubleValue ?? leaf.boolValue.map({ $0 ? 1 : 0 }) else {
+                throw mixed(name, file)
+            }
             numbers.append(number)
         }
         return try Tensor(name: name, type: type, shape: sizes, doubles: numbers)
     }
 
     private static func mixed(_ name: String, _ file: String) -> PlatformError {
-        PlatformError(.invalidArgument, "tensor '\(name)' of '\(file)' holds an element that is not of its datatype")
+        PlatformError(
+            .invalidArgument,
+            "tensor '\(name)' of '\(file)' holds an element that is not of its datatype"
+        )
     }
 
     /// The parser has bounded how deep this goes.

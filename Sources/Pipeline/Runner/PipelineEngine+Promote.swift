@@ -15,7 +15,10 @@ extension PipelineEngine {
     ///   there or the version was not registered by a run.
     public func promote(model: ModelName, from environment: EnvironmentName) async throws -> RunID {
         guard environment != settings.environment else {
-            throw PlatformError(.invalidArgument, "'\(model)' cannot be promoted from '\(environment)' to itself")
+            throw PlatformError(
+                .invalidArgument,
+                "'\(model)' cannot be promoted from '\(environment)' to itself"
+            )
         }
         let origin = try await ports.origins.origin(environment)
         let version = try await servingVersion(model, environment, origin)
@@ -33,12 +36,22 @@ extension PipelineEngine {
         let folder = RunFolder(id, in: settings.runsFolder)
         try folder.make()
         for name in evidence.digests.keys.sorted() {
-            try await evidence.download(name, from: origin.registry, toFile: try folder.newFile(.evidence, name))
+            try await evidence.download(
+                name,
+                from: origin.registry,
+                toFile: try folder.newFile(.evidence, name)
+            )
         }
-        let text = String(decoding: try folder.read(.evidence, Evidence.pipeline, bytesMax: Limits.yamlBytesMax), as: UTF8.self)
+        let text = String(
+            decoding: try folder.read(.evidence, Evidence.pipeline, bytesMax: Limits.yamlBytesMax),
+            as: UTF8.self
+        )
         let spec = try PipelineSpec(yaml: text)
         guard spec.name == model, spec.until == nil else {
-            throw PlatformError(.failedPrecondition, "the policy kept with version \(version) is not one for releasing '\(model)'")
+            throw PlatformError(
+                .failedPrecondition,
+                "the policy kept with version \(version) is not one for releasing '\(model)'"
+            )
         }
         var record = RunRecord(
             id: id,
@@ -63,7 +76,11 @@ extension PipelineEngine {
         let path = ReleaseFile.path(of: model, in: environment)
         let head = try await origin.repository.head()
         guard let text = try await origin.repository.file(path, at: head) else {
-            throw PlatformError(.notFound, "nothing serves '\(model)' in '\(environment)'", remedy: "release a version there first")
+            throw PlatformError(
+                .notFound,
+                "nothing serves '\(model)' in '\(environment)'",
+                remedy: "release a version there first"
+            )
         }
         let release = try ReleaseFile.parse(text, path: path)
         guard release.variants.count(where: { $0.weight != .zero }) == 1 else {

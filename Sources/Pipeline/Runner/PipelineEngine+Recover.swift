@@ -24,14 +24,17 @@ extension PipelineEngine {
 
     private func prepare(_ record: inout RunRecord) {
         record.recoveries += 1
-        for index in record.steps.indices where record.steps[index].state == .running && record.steps[index].name != .notify {
+        for index in record.steps.indices
+        where record.steps[index].state == .running && record.steps[index].name != .notify {
             record.steps[index].state = .waiting
         }
         let isInTraffic = record.mayBeInGit && record.step(.shift, "promote")?.state != .passed
         if !record.mayBeInGit {
             // The model server has forgotten it.
             for name in [StepName.load, .smoke] {
-                guard let index = record.index(name, nil), record.steps[index].state == .passed else { continue }
+                guard let index = record.index(name, nil), record.steps[index].state == .passed else {
+                    continue
+                }
                 record.steps[index].state = .waiting
             }
         }

@@ -60,12 +60,18 @@ public actor PipelineEngine: Service {
     ///   too many runs wait.
     public func submit(project: String, parameters: [String: String]) async throws -> RunID {
         guard project.hasPrefix("/") else {
-            throw PlatformError(.invalidArgument, "project '\(project.prefix(200))' is not an absolute folder")
+            throw PlatformError(
+                .invalidArgument,
+                "project '\(project.prefix(200))' is not an absolute folder"
+            )
         }
         try Self.check(parameters)
         let file = "\(project)/pipeline.yaml"
         guard FileManager.default.fileExists(atPath: file) else {
-            throw PlatformError(.notFound, "there is no 'pipeline.yaml' in project '\((project as NSString).lastPathComponent)'")
+            throw PlatformError(
+                .notFound,
+                "there is no 'pipeline.yaml' in project '\((project as NSString).lastPathComponent)'"
+            )
         }
         let bytes = try RunFolder.read(file, called: "pipeline.yaml", bytesMax: Limits.yamlBytesMax)
         guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -104,10 +110,16 @@ public actor PipelineEngine: Service {
                 }
             }
             guard !key.isEmpty, key.utf8.count <= 64, isWord else {
-                throw PlatformError(.invalidArgument, "parameter '\(key.prefix(80))' is not letters, digits or '_'")
+                throw PlatformError(
+                    .invalidArgument,
+                    "parameter '\(key.prefix(80))' is not letters, digits or '_'"
+                )
             }
             guard value.utf8.count <= parameterBytesMax, !value.utf8.contains(0) else {
-                throw PlatformError(.invalidArgument, "the value of parameter '\(key)' is too long or holds a zero byte")
+                throw PlatformError(
+                    .invalidArgument,
+                    "the value of parameter '\(key)' is too long or holds a zero byte"
+                )
             }
         }
     }
@@ -130,7 +142,11 @@ public actor PipelineEngine: Service {
 
     func accept(_ record: RunRecord) async throws {
         guard queue.count + active.count < settings.queueMax else {
-            throw PlatformError(.exhausted, "\(settings.queueMax) runs are accepted already", remedy: "wait until one has ended")
+            throw PlatformError(
+                .exhausted,
+                "\(settings.queueMax) runs are accepted already",
+                remedy: "wait until one has ended"
+            )
         }
         try await ports.store.save(record)
         enqueue(record)
@@ -145,7 +161,9 @@ public actor PipelineEngine: Service {
     /// The next run whose model is free.
     private func begin() -> (RunRecord, AsyncStream<Void>)? {
         let busy = Set(active.values.filter(\.holdsModel).map(\.model))
-        guard busy.count < settings.modelsAtOnceMax, let index = queue.firstIndex(where: { !busy.contains($0.model) }) else {
+        guard busy.count < settings.modelsAtOnceMax,
+            let index = queue.firstIndex(where: { !busy.contains($0.model) })
+        else {
             return nil
         }
         let record = queue.remove(at: index)
@@ -243,12 +261,20 @@ public actor PipelineEngine: Service {
             try await ports.store.save(record)
             return events.publish(record)
         }
+        if let index = queue.firstIndex(where: { $0.id == id }), queue[index].state == .running {
+            // Taken up after a restart, and not begun again yet.
+            queue[index].isCancelRequested = true
+            return try await ports.store.save(queue[index])
+        }
         if let running = active[id], running.holdsModel {
             running.cancel.yield()
             return
         }
         let record = try await run(id)
-        throw PlatformError(.failedPrecondition, "run '\(id)' is \(record.state.rawValue) and cannot be cancelled")
+        throw PlatformError(
+            .failedPrecondition,
+            "run '\(id)' is \(record.state.rawValue) and cannot be cancelled"
+        )
     }
 
     /// - Throws: `not_found`.

@@ -47,13 +47,19 @@ struct ReleaseWriter: Sendable {
             } catch let error as PlatformError where error.code == .failedPrecondition {
                 // Somebody else was faster: look again.
                 failure = error
-            } catch let error as PlatformError where error.code == .unavailable && attempt < Self.unavailableMax {
+            } catch let error as PlatformError
+                where error.code == .unavailable && attempt < Self.unavailableMax
+            {
                 // It may have been published all the same: look again.
                 failure = error
                 try await clock.sleep(for: .milliseconds(200 << attempt))
             }
         }
-        throw PlatformError(.unavailable, "release '\(path)' could not be committed in \(attemptsMax) attempts", cause: failure)
+        throw PlatformError(
+            .unavailable,
+            "release '\(path)' could not be committed in \(attemptsMax) attempts",
+            cause: failure
+        )
     }
 
     /// How often in a row an unreachable repository is asked again before the step gives up.

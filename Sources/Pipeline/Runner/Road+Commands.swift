@@ -19,7 +19,8 @@ extension Road {
                 case .none:
                     if userStep.name == .train, spec.until != .train { try await expectModel(trackingRun) }
                     return .passed(failures)
-                case .some(let failure): failures = Array((failures + failure).suffix(PipelineLimits.reportLinesMax))
+                case .some(let failure):
+                    failures = Array((failures + failure).suffix(PipelineLimits.reportLinesMax))
                 }
             }
             return StepOutcome(state: .failed, verdict: nil, details: failures)
@@ -61,7 +62,9 @@ extension Road {
         case .exited(let code): return ["'\(userStep.command[0])' exited with \(code)"] + said
         case .signalled(let signal): return ["'\(userStep.command[0])' was ended by signal \(signal)"] + said
         case .timedOut:
-            return ["'\(userStep.command[0])' was still running after \(userStep.timeout.milliseconds) ms and was ended"] + said
+            return [
+                "'\(userStep.command[0])' was still running after \(userStep.timeout.milliseconds) ms and was ended"
+            ] + said
         }
     }
 
@@ -69,7 +72,8 @@ extension Road {
         "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SSL_CERT_FILE",
     ]
 
-    private func environment(_ userStep: UserStep, record: RunRecord, trackingRun: String) -> [String: String] {
+    private func environment(_ userStep: UserStep, record: RunRecord, trackingRun: String) -> [String: String]
+    {
         var environment: [String: String] = ["PYTHONUNBUFFERED": "1"]
         for key in Self.handedOn { environment[key] = settings.processEnvironment[key] }
         let path = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"

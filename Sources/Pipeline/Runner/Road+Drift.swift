@@ -11,7 +11,9 @@ extension Road {
         guard isTrained || spec.drift.map({ folder.has(.output, $0.data) }) == true else { return }
         try await step(.driftGate) { record in
             guard let policy = spec.drift else { return .skipped("no gate declared") }
-            guard let champion = record.champion else { return .skipped("there is no champion to compare with") }
+            guard let champion = record.champion else {
+                return .skipped("there is no champion to compare with")
+            }
             guard folder.has(.output, policy.data) else {
                 throw PlatformError(
                     .failedPrecondition,
@@ -28,7 +30,10 @@ extension Road {
                 )
             } else {
                 let line = "inconclusive: version \(champion) has no profile of its training data"
-                outcome = .gate(GateReport(verdict: .inconclusive, lines: [line]), onInconclusive: policy.onInconclusive)
+                outcome = .gate(
+                    GateReport(verdict: .inconclusive, lines: [line]),
+                    onInconclusive: policy.onInconclusive
+                )
             }
             if isTrained { outcome.details.append("checked after train, which wrote '\(policy.data)'") }
             return outcome

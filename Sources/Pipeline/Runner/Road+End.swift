@@ -10,7 +10,9 @@ extension Road {
         if let last = spec.until {
             return try await finish(.succeeded, "ended after \(last.rawValue), as the pipeline asks")
         }
-        if record.step(.notify)?.state == .passed { return try await finish(.succeeded, serviceSentence(record)) }
+        if record.step(.notify)?.state == .passed {
+            return try await finish(.succeeded, serviceSentence(record))
+        }
         if record.step(.notify)?.state != .running {
             let now = ports.wallClock.now
             try await journal.update(.notify, nil) {
@@ -21,7 +23,15 @@ extension Road {
         }
         if try await deliver() { return }
         guard spec.notify.isRequired else {
-            return try await finish(.succeeded, "\(serviceSentence(record)); the notification is still on its way")
+            let now = ports.wallClock.now
+            try await journal.update(.notify, nil) {
+                $0.state = .skipped
+                $0.finished = now
+            }
+            return try await finish(
+                .succeeded,
+                "\(serviceSentence(record)); the notification is still on its way"
+            )
         }
         try await journal.update {
             $0.state = .pendingNotify
@@ -46,7 +56,9 @@ extension Road {
         let record = await journal.record
         let receipt: DeliveryReceipt
         do {
-            receipt = try await ports.notifier.notify(notification("promoted", serviceSentence(record), record))
+            receipt = try await ports.notifier.notify(
+                notification("promoted", serviceSentence(record), record)
+            )
         } catch let error as PlatformError {
             receipt = DeliveryReceipt(state: .pending, channel: "", detail: error.message, attempts: 0)
         }
@@ -58,7 +70,10 @@ extension Road {
         if !record.conditions.contains(.notified) {
             try await prove(
                 "notified",
-                observed: ["state": .string(receipt.state.rawValue), "channel": .string(receipt.channel), "detail": .string(receipt.detail)],
+                observed: [
+                    "state": .string(receipt.state.rawValue), "channel": .string(receipt.channel),
+                    "detail": .string(receipt.detail),
+                ],
                 condition: .notified
             )
         }
@@ -112,7 +127,8 @@ extension Road {
     private func closeSteps() async throws {
         let now = ports.wallClock.now
         try await journal.update { record in
-            for index in record.steps.indices where record.steps[index].state == .running && record.steps[index].name != .rollback {
+            for index in record.steps.indices
+            where record.steps[index].state == .running && record.steps[index].name != .rollback {
                 record.steps[index].state = .cancelled
                 record.steps[index].finished = now
             }
@@ -135,11 +151,16 @@ extension Road {
         var failure = ""
         for attempt in 0..<settings.rollbackAttemptsMax {
             do {
-                if record.releaseCommit == nil, try await isUntouched(record) { return try await concludeUntouched(reason) }
+                if record.releaseCommit == nil, try await isUntouched(record) {
+                    return try await concludeUntouched(reason)
+                }
                 let outcome = try await releases.publish(
                     record.releaseBefore,
                     replacing: [left, record.releaseIntended],
-                    message: message("Roll \(model) back from version \(record.candidate?.description ?? "?")", record)
+                    message: message(
+                        "Roll \(model) back from version \(record.candidate?.description ?? "?")",
+                        record
+                    )
                         + "\n\n\(reason)"
                 )
                 switch outcome {
@@ -157,7 +178,10 @@ extension Road {
             $0.state = .failed
             $0.details = details
         }
-        try await finish(.failed, "\(reason). Rolling back did not work either: \(failure). Git still names the candidate")
+        try await finish(
+            .failed,
+            "\(reason). Rolling back did not work either: \(failure). Git still names the candidate"
+        )
     }
 
     /// Whether Git never got this run's first commit.
@@ -178,14 +202,21 @@ extension Road {
         var details = ["commit \(commit.short)"]
         do {
             let report = try await ports.sync.sync(model, at: commit, deadline: settings.syncLimit)
-            details += report.gatewayGenerations.sorted { $0.key < $1.key }.map { "gateway '\($0.key)' serves generation \($0.value)" }
+            details += report.gatewayGenerations.sorted { $0.key < $1.key }.map {
+                "gateway '\($0.key)' serves generation \($0.value)"
+            }
         } catch let error as PlatformError {
             // Git says it, and the reconciler repeats it until it is so.
             details.append("not carried out yet: \(error.message)")
         }
         let record = await journal.record
         if record.step(.rollback)?.state != .passed {
-            try await prove("rolled-back", observed: .lines([reason] + details), verdict: .fail, commit: commit)
+            try await prove(
+                "rolled-back",
+                observed: .lines([reason] + details),
+                verdict: .fail,
+                commit: commit
+            )
         }
         let (lines, now) = (details, ports.wallClock.now)
         try await journal.update { record in
@@ -218,7 +249,10 @@ extension Road {
     private func finish(_ state: RunState, _ sentence: String) async throws {
         let record = await journal.record
         let restarts = record.recoveries
-        let summary = restarts == 0 ? sentence : "\(sentence) (taken up again after \(restarts) restart\(restarts == 1 ? "" : "s") of the platform)"
+        let summary =
+            restarts == 0
+            ? sentence
+            : "\(sentence) (taken up again after \(restarts) restart\(restarts == 1 ? "" : "s") of the platform)"
         if state != .succeeded {
             do {
                 _ = try await ports.notifier.notify(notification(state.rawValue, summary, record))
@@ -228,7 +262,10 @@ extension Road {
         }
         if let run = record.trackingRunID {
             do {
-                try await ports.registry.setRunTags(["slipway.state": state.rawValue, "slipway.summary": summary], runID: run)
+                try await ports.registry.setRunTags(
+                    ["slipway.state": state.rawValue, "slipway.summary": summary],
+                    runID: run
+                )
                 try await ports.registry.endRun(id: run, status: Self.trackedStatus(state))
             } catch is PlatformError {
                 // The run's own record is the truth; MLflow's copy may miss its last word.
@@ -256,6 +293,10 @@ extension Road {
         lines += record.steps.filter { $0.name.isGate && $0.verdict != nil }
             .map { "\($0.title): \($0.verdict?.rawValue ?? "")" }
         if let commit = record.releaseCommit { lines.append("commit \(commit.short)") }
-        return Notification(key: "\(id)/\(event)", title: "[\(settings.environment)] \(sentence)", lines: lines)
+        return Notification(
+            key: "\(id)/\(event)",
+            title: "[\(settings.environment)] \(sentence)",
+            lines: lines
+        )
     }
 }

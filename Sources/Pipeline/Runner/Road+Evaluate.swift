@@ -12,9 +12,13 @@ extension Road {
             guard let bytes = try await holdoutBytes(policy, record) else {
                 return .skipped("the version was registered without a holdout")
             }
-            let holdout = try await offPool { try Holdout(try CSVTable(csv: bytes, name: policy.data), policy: policy) }
+            let holdout = try await offPool {
+                try Holdout(try CSVTable(csv: bytes, name: policy.data), policy: policy)
+            }
             guard holdout.rows > 0 else {
-                return .gate(GateReport(verdict: .inconclusive, lines: ["inconclusive: '\(policy.data)' has no rows"]))
+                return .gate(
+                    GateReport(verdict: .inconclusive, lines: ["inconclusive: '\(policy.data)' has no rows"])
+                )
             }
             let files = try await candidateFiles()
             try await probe(files.graphFile, digest: files.graphDigest)
@@ -65,7 +69,11 @@ extension Road {
         return try folder.read(.output, policy.data)
     }
 
-    private func metrics(_ policy: EvaluatePolicy, _ holdout: Holdout, file: String) async throws -> [QualityMetric: Double] {
+    private func metrics(
+        _ policy: EvaluatePolicy,
+        _ holdout: Holdout,
+        file: String
+    ) async throws -> [QualityMetric: Double] {
         let wanted = Set(policy.bounds.keys).union(policy.champion.map { [$0.metric] } ?? [])
         let runtime = ports.runtime
         return try await offPool {
@@ -84,14 +92,25 @@ extension Road {
         // The graph, and what it refers to beside it.
         for path in digests.keys.sorted() where CandidateFiles.isPart(path, ofGraph: graph) {
             let target = try folder.newFile(.champion, path)
-            let found = try await ports.registry.downloadArtifact(path, of: version, model: model, toFile: target)
+            let found = try await ports.registry.downloadArtifact(
+                path,
+                of: version,
+                model: model,
+                toFile: target
+            )
             guard found == digests[path] else {
-                throw PlatformError(.corrupt, "'\(path)' of the champion, version \(version), does not have the digest of its tag")
+                throw PlatformError(
+                    .corrupt,
+                    "'\(path)' of the champion, version \(version), does not have the digest of its tag"
+                )
             }
             if path == graph { file = target }
         }
         guard !file.isEmpty else {
-            throw PlatformError(.failedPrecondition, "the champion, version \(version), has no digest of its graph '\(graph)'")
+            throw PlatformError(
+                .failedPrecondition,
+                "the champion, version \(version), has no digest of its graph '\(graph)'"
+            )
         }
         return file
     }

@@ -55,22 +55,33 @@ extension Road {
             let passed = elapsed()
             if passed - saidAt >= .seconds(1) {
                 saidAt = passed
-                progress(.observe, "weight \(weight.text) %: \(candidate.requests) requests, \(candidate.errors) errors")
+                progress(
+                    .observe,
+                    "weight \(weight.text) %: \(candidate.requests) requests, \(candidate.errors) errors"
+                )
             }
             guard passed >= policy.window else { continue }
             let isAlone = weight == Percent(whole: 100)
             var report = gate.judge(candidate: candidate, champion: isAlone ? lastChampion : champion)
             if isAlone {
-                let note = lastChampion == nil ? "no window of the champion is left to compare with" : "compared with the champion's window before"
+                let note =
+                    lastChampion == nil
+                    ? "no window of the champion is left to compare with"
+                    : "compared with the champion's window before"
                 report = GateReport(verdict: report.verdict, lines: report.lines + [note])
             }
             let mayWait = policy.onInconclusive == .hold && passed < policy.timeout
-            if report.verdict != .inconclusive || !mayWait { return (report, isAlone ? lastChampion : champion) }
+            if report.verdict != .inconclusive || !mayWait {
+                return (report, isAlone ? lastChampion : champion)
+            }
         }
     }
 
     private var lost: GateReport {
-        GateReport(verdict: .inconclusive, lines: ["inconclusive: the gateways' counters began anew again and again"])
+        GateReport(
+            verdict: .inconclusive,
+            lines: ["inconclusive: the gateways' counters began anew again and again"]
+        )
     }
 
     /// A gateway that does not answer for a moment is not a verdict; it is asked again.
@@ -97,7 +108,8 @@ extension Road {
     ) -> ObservedVariant? {
         guard let version else { return ObservedVariant(VariantCounters(), quantile: 0.5) }
         let window = (now[version] ?? VariantCounters()).since(base[version] ?? VariantCounters())
-        guard window.requests >= 0, window.errors >= 0, !window.latencyCounts.contains(where: { $0 < 0 }) else { return nil }
+        guard window.requests >= 0, window.errors >= 0, !window.latencyCounts.contains(where: { $0 < 0 })
+        else { return nil }
         return ObservedVariant(window, quantile: spec.rollout.observe.latencyQuantile)
     }
 }

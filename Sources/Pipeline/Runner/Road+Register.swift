@@ -32,7 +32,10 @@ extension Road {
                 ],
                 condition: .registered
             )
-            return .passed(["version \(version), \(files.digests.count) artifacts", "graph '\(files.graph)' \(files.graphDigest?.text ?? "")"])
+            return .passed([
+                "version \(version), \(files.digests.count) artifacts",
+                "graph '\(files.graph)' \(files.graphDigest?.text ?? "")",
+            ])
         }
     }
 
@@ -43,7 +46,9 @@ extension Road {
         _ tags: [String: String]
     ) async throws -> RegisteredVersion {
         let registry = ports.registry
-        if let made = try await registry.versions(of: model).first(where: { $0.tags[VersionTag.run] == id.text }) {
+        if let made = try await registry.versions(of: model).first(where: {
+            $0.tags[VersionTag.run] == id.text
+        }) {
             try await registry.setVersionTags(tags, version: made.version, of: model)
             return made
         }
@@ -57,7 +62,12 @@ extension Road {
         }
         let run = try requireTrackingRun(await journal.record)
         let logged = try await loggedModel(run)
-        return try await registry.createVersion(of: model, source: "models:/\(logged)", runID: run, tags: tags)
+        return try await registry.createVersion(
+            of: model,
+            source: "models:/\(logged)",
+            runID: run,
+            tags: tags
+        )
     }
 
     private func requireTrackingRun(_ record: RunRecord) throws -> String {
@@ -82,7 +92,10 @@ extension Road {
         let source = try await candidateSource(record)
         let entries = try await source.list()
         guard !entries.isEmpty, entries.count <= artifactsMax else {
-            throw PlatformError(.failedPrecondition, "the candidate has \(entries.count) artifacts, 1 to \(artifactsMax) are allowed")
+            throw PlatformError(
+                .failedPrecondition,
+                "the candidate has \(entries.count) artifacts, 1 to \(artifactsMax) are allowed"
+            )
         }
         var files: [String: String] = [:]
         var digests: [String: Digest] = [:]
@@ -147,7 +160,9 @@ extension Road {
             }
             return CandidateSource(
                 list: { try await registry.artifacts(of: source.version, model: model) },
-                download: { try await registry.downloadArtifact($0, of: source.version, model: model, toFile: $1) },
+                download: {
+                    try await registry.downloadArtifact($0, of: source.version, model: model, toFile: $1)
+                },
                 expected: try Evidence.digests(text),
                 graph: version.tags[VersionTag.graph]
             )
@@ -176,7 +191,8 @@ extension Road {
         }
         try folder.write(Array(record.pipeline.utf8), .evidence, Evidence.pipeline)
         var digests: [String: Digest] = [:]
-        for name in [Evidence.golden, Evidence.holdout, Evidence.profile, Evidence.pipeline] where folder.has(.evidence, name) {
+        for name in [Evidence.golden, Evidence.holdout, Evidence.profile, Evidence.pipeline]
+        where folder.has(.evidence, name) {
             let file = try folder.file(.evidence, name)
             digests[name] = try await offPool { try FileDigest.of(file) }
             try await ports.registry.uploadArtifact(runID: run, path: Evidence.path(name), fromFile: file)

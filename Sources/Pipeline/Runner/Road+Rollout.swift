@@ -50,7 +50,10 @@ extension Road {
             if !record.mayBeInGit { try await noteReleaseBefore(record) }
             let noted = await journal.record
             let text = try text(candidateWeight: .zero, noted)
-            let what = noted.champion == nil ? "Release \(model) version \(version(noted))" : "Attach \(model) version \(version(noted)) at 0 %"
+            let what =
+                noted.champion == nil
+                ? "Release \(model) version \(version(noted))"
+                : "Attach \(model) version \(version(noted)) at 0 %"
             return .passed(try await carryOut(text, title: what))
         }
     }
@@ -58,7 +61,12 @@ extension Road {
     private func shift(_ weight: Percent) async throws {
         try await step(.shift, weight.text) { record in
             let text = try text(candidateWeight: try Weight(hundredths: weight.hundredths), record)
-            return .passed(try await carryOut(text, title: "Shift \(weight.text) % of \(model) to version \(version(record))"))
+            return .passed(
+                try await carryOut(
+                    text,
+                    title: "Shift \(weight.text) % of \(model) to version \(version(record))"
+                )
+            )
         }
     }
 
@@ -66,10 +74,15 @@ extension Road {
         try await step(.shift, "promote") { record in
             let release = try Release(
                 model: model,
-                variants: [.init(alias: try Alias("A"), version: try requireCandidate(record), weight: .whole)],
+                variants: [
+                    .init(alias: try Alias("A"), version: try requireCandidate(record), weight: .whole)
+                ],
                 lastGood: record.champion
             )
-            let lines = try await carryOut(ReleaseFile.text(release), title: "Promote \(model) version \(version(record))")
+            let lines = try await carryOut(
+                ReleaseFile.text(release),
+                title: "Promote \(model) version \(version(record))"
+            )
             try await prove("promoted", observed: .lines(lines), commit: await journal.record.releaseCommit)
             return .passed(lines)
         }
@@ -78,7 +91,9 @@ extension Road {
     private func version(_ record: RunRecord) -> String { record.candidate?.description ?? "?" }
 
     private func requireCandidate(_ record: RunRecord) throws -> ModelVersion {
-        guard let version = record.candidate else { throw PlatformError(.failedPrecondition, "run '\(id)' has no candidate") }
+        guard let version = record.candidate else {
+            throw PlatformError(.failedPrecondition, "run '\(id)' has no candidate")
+        }
         return version
     }
 
@@ -147,7 +162,9 @@ extension Road {
         let report = try await ports.sync.sync(model, at: commit, deadline: settings.syncLimit)
         try await proveReload(report, commit)
         return ["commit \(commit.short)"]
-            + report.gatewayGenerations.sorted { $0.key < $1.key }.map { "gateway '\($0.key)' serves generation \($0.value)" }
+            + report.gatewayGenerations.sorted { $0.key < $1.key }.map {
+                "gateway '\($0.key)' serves generation \($0.value)"
+            }
     }
 
     /// Every gateway has answered; every model server has the candidate.
@@ -156,7 +173,9 @@ extension Road {
         guard !report.gatewayGenerations.isEmpty else {
             throw PlatformError(.unavailable, "no gateway has taken commit \(commit.short) up")
         }
-        if let lacking = report.readyVersions.sorted(by: { $0.key < $1.key }).first(where: { !$0.value.contains(candidate) }) {
+        if let lacking = report.readyVersions.sorted(by: { $0.key < $1.key }).first(where: {
+            !$0.value.contains(candidate)
+        }) {
             throw PlatformError(.unavailable, "replica '\(lacking.key)' does not serve version \(candidate)")
         }
         try await prove(
@@ -164,7 +183,9 @@ extension Road {
             observed: .object([
                 "generations": .object(report.gatewayGenerations.mapValues { .int(Int64($0)) }),
                 "ready": .object(
-                    report.readyVersions.mapValues { versions in .array(versions.map { .int(Int64($0.number)) }) }
+                    report.readyVersions.mapValues { versions in
+                        .array(versions.map { .int(Int64($0.number)) })
+                    }
                 ),
             ]),
             commit: commit,
@@ -174,7 +195,9 @@ extension Road {
 
     func message(_ title: String, _ record: RunRecord) -> String {
         var lines = [title, "", "Slipway-Run: \(id)", "Slipway-Candidate: \(version(record))"]
-        if let graph = record.graph, let digest = record.digests[graph] { lines.append("Slipway-Digest: \(graph) \(digest)") }
+        if let graph = record.graph, let digest = record.digests[graph] {
+            lines.append("Slipway-Digest: \(graph) \(digest)")
+        }
         if let source = record.promotion {
             lines.append("Slipway-Promoted-From: \(source.environment)/\(model)/\(source.version)")
         }

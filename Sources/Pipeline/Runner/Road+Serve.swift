@@ -28,7 +28,11 @@ extension Road {
             try await probe(files.graphFile, digest: files.graphDigest)
             let (runtime, file) = (ports.runtime, files.graphFile)
             let signature = try await offPool { try runtime.open(file: file).signature }
-            let lines = ["\(files.digests.count) artifacts with the digests of their tag", "loads in a process of its own"]
+            let lines =
+                [
+                    "\(files.digests.count) artifacts with the digests of their tag",
+                    "loads in a process of its own",
+                ]
                 + signature.inputs.map { "input '\($0.name)' \($0.type.rawValue)\($0.shape)" }
                 + signature.outputs.map { "output '\($0.name)' \($0.type.rawValue)\($0.shape)" }
             try await prove("ready", observed: .lines(lines), condition: .ready)
@@ -41,7 +45,10 @@ extension Road {
         let registered = try await ports.registry.version(version, of: model)
         let expected = try Evidence.digests(registered.tags[VersionTag.digests] ?? "{}")
         guard let graph = record.graph, expected.mapValues(\.text) == record.digests else {
-            throw PlatformError(.corrupt, "the digests in the tags of version \(version) are not those of this run")
+            throw PlatformError(
+                .corrupt,
+                "the digests in the tags of version \(version) are not those of this run"
+            )
         }
         let listed = Set(try await ports.registry.artifacts(of: version, model: model).map(\.path))
         if let missing = expected.keys.sorted().first(where: { !listed.contains($0) }) {
@@ -50,9 +57,17 @@ extension Road {
         var files: [String: String] = [:]
         for (path, digest) in expected {
             let file = try folder.newFile(.version, path)
-            let found = try await ports.registry.downloadArtifact(path, of: version, model: model, toFile: file)
+            let found = try await ports.registry.downloadArtifact(
+                path,
+                of: version,
+                model: model,
+                toFile: file
+            )
             guard found == digest else {
-                throw PlatformError(.corrupt, "'\(path)' of version \(version) has digest \(found), its tag says \(digest)")
+                throw PlatformError(
+                    .corrupt,
+                    "'\(path)' of version \(version) has digest \(found), its tag says \(digest)"
+                )
             }
             files[path] = file
         }
@@ -69,12 +84,22 @@ extension Road {
             for server in ports.servers {
                 let took = stopwatch(ports.clock)
                 let model = model
-                try await withDeadline(settings.loadLimit, clock: ports.clock, doing: "load version \(version) on '\(server.address)'") {
+                try await withDeadline(
+                    settings.loadLimit,
+                    clock: ports.clock,
+                    doing: "load version \(version) on '\(server.address)'"
+                ) {
                     try await server.load(version, of: model, files: files)
                 }
-                guard try await server.index().contains(where: { $0.model == model && $0.version == version && $0.state == .ready })
+                guard
+                    try await server.index().contains(where: {
+                        $0.model == model && $0.version == version && $0.state == .ready
+                    })
                 else {
-                    throw PlatformError(.unavailable, "replica '\(server.address)' does not list version \(version) as ready")
+                    throw PlatformError(
+                        .unavailable,
+                        "replica '\(server.address)' does not list version \(version) as ready"
+                    )
                 }
                 lines.append("replica '\(server.address)' ready in \(took().milliseconds) ms")
             }
@@ -96,13 +121,17 @@ extension Road {
                 return .gate(
                     GateReport(
                         verdict: .inconclusive,
-                        lines: ["inconclusive: there is no '\(spec.smoke.data)': write golden inputs and outputs there"]
+                        lines: [
+                            "inconclusive: there is no '\(spec.smoke.data)': write golden inputs and outputs there"
+                        ]
                     )
                 )
             }
             var answers: [SmokeAnswer] = []
             for server in ports.servers { answers.append(try await ask(server, golden, version)) }
-            let report = SmokeGate(spec.smoke, version: version.number, expected: golden.outputs).judge(answers)
+            let report = SmokeGate(spec.smoke, version: version.number, expected: golden.outputs).judge(
+                answers
+            )
             if report.verdict == .pass {
                 try await prove("smoke-passed", observed: .lines(report.lines), condition: .smokePassed)
             }
@@ -114,10 +143,17 @@ extension Road {
         let (part, name): (RunFolder.Part, String) =
             record.promotion == nil ? (.output, spec.smoke.data) : (.evidence, Evidence.golden)
         guard folder.has(part, name) else { return nil }
-        return try GoldenTensors(json: try folder.read(part, name, bytesMax: GoldenTensors.bytesMax), name: name)
+        return try GoldenTensors(
+            json: try folder.read(part, name, bytesMax: GoldenTensors.bytesMax),
+            name: name
+        )
     }
 
-    private func ask(_ server: any ModelServer, _ golden: GoldenTensors, _ version: ModelVersion) async throws -> SmokeAnswer {
+    private func ask(
+        _ server: any ModelServer,
+        _ golden: GoldenTensors,
+        _ version: ModelVersion
+    ) async throws -> SmokeAnswer {
         let request = InferenceRequest(model: model.text, version: version, inputs: golden.inputs)
         let model = model
         var latencies: [Duration] = []
@@ -125,13 +161,19 @@ extension Road {
         do {
             for _ in 0..<Self.smokeRequests {
                 let took = stopwatch(ports.clock)
-                let response = try await withDeadline(settings.inferLimit, clock: ports.clock, doing: "ask '\(server.address)'") {
+                let response = try await withDeadline(
+                    settings.inferLimit,
+                    clock: ports.clock,
+                    doing: "ask '\(server.address)'"
+                ) {
                     try await server.infer(request, version: version, of: model)
                 }
                 latencies.append(took())
                 first = first ?? response
             }
-            guard let first else { return SmokeAnswer(replica: server.address, failure: "no request was sent") }
+            guard let first else {
+                return SmokeAnswer(replica: server.address, failure: "no request was sent")
+            }
             return SmokeAnswer(
                 replica: server.address,
                 servedVersion: first.version.number,

@@ -104,7 +104,11 @@ struct Road: Sendable {
             outcome = result
         } catch let known as RoadStop {
             stop = known
-            outcome = StepOutcome(state: known.kind == .refused ? .refused : .failed, verdict: nil, details: [known.reason])
+            outcome = StepOutcome(
+                state: known.kind == .refused ? .refused : .failed,
+                verdict: nil,
+                details: [known.reason]
+            )
         } catch let error where error is CancellationError || Task.isCancelled {
             // Whether somebody cancelled the run or the platform stops is not known here.
             throw CancellationError()

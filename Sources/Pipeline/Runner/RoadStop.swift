@@ -23,10 +23,15 @@ extension RunRecord {
     /// Why the run goes no further, when that was decided before a restart.
     var recordedStop: RoadStop? {
         let stopped = steps.first { step in
-            (step.state == .refused || step.state == .failed) && step.name != .notify && step.name != .rollback
+            (step.state == .refused || step.state == .failed) && step.name != .notify
+                && step.name != .rollback
         }
         if let stopped {
-            let outcome = StepOutcome(state: stopped.state, verdict: stopped.verdict, details: stopped.details)
+            let outcome = StepOutcome(
+                state: stopped.state,
+                verdict: stopped.verdict,
+                details: stopped.details
+            )
             let kind: RoadStop.Kind = stopped.state == .refused ? .refused : .failed
             return RoadStop(kind: kind, step: stopped.title, reason: outcome.reason)
         }
@@ -50,13 +55,15 @@ struct StepOutcome: Sendable {
 
     /// A gate passes on `pass`, and on `inconclusive` only where the policy says so.
     static func gate(_ report: GateReport, onInconclusive: InconclusivePolicy = .refuse) -> StepOutcome {
-        let isFine = report.verdict == .pass || (report.verdict == .inconclusive && onInconclusive == .proceed)
+        let isFine =
+            report.verdict == .pass || (report.verdict == .inconclusive && onInconclusive == .proceed)
         return StepOutcome(state: isFine ? .passed : .refused, verdict: report.verdict, details: report.lines)
     }
 
     /// What a refusal says in one sentence: the first line that did not pass.
     var reason: String {
-        let line = details.first { $0.hasPrefix("fail: ") } ?? details.first { $0.hasPrefix("inconclusive: ") }
+        let line =
+            details.first { $0.hasPrefix("fail: ") } ?? details.first { $0.hasPrefix("inconclusive: ") }
         return line ?? details.first ?? "refused without a reason"
     }
 }

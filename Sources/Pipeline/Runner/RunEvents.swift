@@ -50,7 +50,10 @@ final class RunEvents: Sendable {
             of: RunEvent.self,
             bufferingPolicy: .bufferingNewest(Self.bufferedMax)
         )
-        enum Answer { case absent, full, at(Int) }
+        enum Answer {
+            case absent, full
+            case at(Int)
+        }
         let answer: Answer = channels.withLock { channels in
             guard let channel = channels[run] else { return .absent }
             guard channel.watchers.count < Self.watchersMax else { return .full }

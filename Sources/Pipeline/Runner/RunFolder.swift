@@ -82,7 +82,12 @@ struct RunFolder: Sendable {
         } catch let error as PlatformError {
             throw error
         } catch {
-            throw PlatformError(.exhausted, "could not write '\(name)' of the run", remedy: "check the disk's space", cause: error)
+            throw PlatformError(
+                .exhausted,
+                "could not write '\(name)' of the run",
+                remedy: "check the disk's space",
+                cause: error
+            )
         }
     }
 
@@ -97,7 +102,12 @@ struct RunFolder: Sendable {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
-            throw PlatformError(.unavailable, "could not make the run's folder", remedy: "check the disk's space and rights", cause: error)
+            throw PlatformError(
+                .unavailable,
+                "could not make the run's folder",
+                remedy: "check the disk's space and rights",
+                cause: error
+            )
         }
     }
 }

@@ -17,7 +17,9 @@ final class RunLog: Sendable {
 
     /// Appends to `file`; a log that cannot be opened does not stop a step.
     init(file: String, bytesMax: Int) {
-        if !FileManager.default.fileExists(atPath: file) { _ = FileManager.default.createFile(atPath: file, contents: nil) }
+        if !FileManager.default.fileExists(atPath: file) {
+            _ = FileManager.default.createFile(atPath: file, contents: nil)
+        }
         let handle = FileHandle(forWritingAtPath: file)
         _ = try? handle?.seekToEnd()
         state = Mutex(State(handle: handle, bytesLeft: bytesMax))

@@ -21,7 +21,10 @@ extension Tensor {
         case .uint32: return Self.read(bytes, elementCount, UInt32.self) { Double($0) }
         case .uint64: return Self.read(bytes, elementCount, UInt64.self) { Double($0) }
         case .fp16, .bf16, .bytes:
-            throw PlatformError(.invalidArgument, "tensor '\(name)' of type \(type.rawValue) cannot be compared as numbers")
+            throw PlatformError(
+                .invalidArgument,
+                "tensor '\(name)' of type \(type.rawValue) cannot be compared as numbers"
+            )
         }
     }
 
@@ -42,7 +45,10 @@ extension Tensor {
         case .uint32: bytes = try Self.writeIntegers(doubles, UInt32.self, name)
         case .uint64: bytes = try Self.writeIntegers(doubles, UInt64.self, name)
         case .fp16, .bf16, .bytes:
-            throw PlatformError(.invalidArgument, "tensor '\(name)' of type \(type.rawValue) cannot be made from numbers")
+            throw PlatformError(
+                .invalidArgument,
+                "tensor '\(name)' of type \(type.rawValue) cannot be made from numbers"
+            )
         }
         self.init(name: name, type: type, shape: shape, storage: .fixed(bytes))
     }
@@ -55,7 +61,9 @@ extension Tensor {
     ) -> [Double] {
         precondition(bytes.count >= count * MemoryLayout<Element>.stride)
         return (0..<count).map { index in
-            convert(bytes.pointer.loadUnaligned(fromByteOffset: index * MemoryLayout<Element>.stride, as: element))
+            convert(
+                bytes.pointer.loadUnaligned(fromByteOffset: index * MemoryLayout<Element>.stride, as: element)
+            )
         }
     }
 
@@ -79,9 +87,16 @@ extension Tensor {
         let bytes = TensorBytes(count: doubles.count * MemoryLayout<Element>.stride)
         for (index, value) in doubles.enumerated() {
             guard let whole = Element(exactly: value) else {
-                throw PlatformError(.invalidArgument, "\(value) is not a whole number that fits tensor '\(name)'")
+                throw PlatformError(
+                    .invalidArgument,
+                    "\(value) is not a whole number that fits tensor '\(name)'"
+                )
             }
-            bytes.pointer.storeBytes(of: whole, toByteOffset: index * MemoryLayout<Element>.stride, as: Element.self)
+            bytes.pointer.storeBytes(
+                of: whole,
+                toByteOffset: index * MemoryLayout<Element>.stride,
+                as: Element.self
+            )
         }
         return bytes
     }

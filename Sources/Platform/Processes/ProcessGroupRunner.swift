@@ -22,7 +22,10 @@ public struct ProcessGroupRunner: CommandRunner {
 
     /// - Throws: `not_found` when there is no such program or folder, `CancellationError` when the task was
     ///   cancelled; the group has ended by then.
-    public func run(_ command: Command, onLine: @escaping @Sendable (String) -> Void) async throws -> CommandResult {
+    public func run(
+        _ command: Command,
+        onLine: @escaping @Sendable (String) -> Void
+    ) async throws -> CommandResult {
         let configuration = try configuration(for: command)
         let result = try await withThrowingTaskGroup(of: CommandResult?.self) { group in
             group.addTask { try await Self.run(configuration, command: command, onLine: onLine) }
@@ -54,7 +57,9 @@ public struct ProcessGroupRunner: CommandRunner {
             throw PlatformError(.invalidArgument, "a command has no program")
         }
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: command.directory, isDirectory: &isFolder), isFolder.boolValue else {
+        guard FileManager.default.fileExists(atPath: command.directory, isDirectory: &isFolder),
+            isFolder.boolValue
+        else {
             throw PlatformError(.notFound, "the folder of command '\(program)' does not exist")
         }
         var options = PlatformOptions()
@@ -79,7 +84,9 @@ public struct ProcessGroupRunner: CommandRunner {
     /// A name is looked up in `PATH`; a path is relative to the command's folder.
     private static func executable(_ program: String, in directory: String) -> Executable {
         guard program.contains("/") else { return .name(program) }
-        return .path(program.hasPrefix("/") ? FilePath(program) : FilePath(directory).pushing(FilePath(program)))
+        return .path(
+            program.hasPrefix("/") ? FilePath(program) : FilePath(directory).pushing(FilePath(program))
+        )
     }
 
     private static func run(

@@ -47,7 +47,8 @@ public final class SQLiteRunStore: RunStore {
                     """
             )
             try statement.execute(arguments: [
-                run.id.text, run.model.text, run.state.rawValue, run.state.isFinal, run.created.milliseconds, record,
+                run.id.text, run.model.text, run.state.rawValue, run.state.isFinal, run.created.milliseconds,
+                record,
             ])
         }
     }
@@ -104,7 +105,12 @@ public final class SQLiteRunStore: RunStore {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return PlatformError(.corrupt, "could not \(doing): the file is damaged", cause: error)
         case .SQLITE_FULL, .SQLITE_IOERR:
-            return PlatformError(.exhausted, "could not \(doing): the disk does not take it", remedy: "free some space", cause: error)
+            return PlatformError(
+                .exhausted,
+                "could not \(doing): the disk does not take it",
+                remedy: "free some space",
+                cause: error
+            )
         case .SQLITE_CANTOPEN, .SQLITE_BUSY, .SQLITE_READONLY, .SQLITE_PERM:
             return PlatformError(.unavailable, "could not \(doing)", cause: error)
         default:

@@ -35,7 +35,9 @@ struct CSVTableTests {
         #expect(throws: PlatformError.self) {
             try table("a\n" + String(repeating: "x", count: PipelineLimits.csvCellBytesMax + 1))
         }
-        #expect(throws: PlatformError.self) { try table(String(repeating: ",", count: PipelineLimits.csvColumnsMax)) }
+        #expect(throws: PlatformError.self) {
+            try table(String(repeating: ",", count: PipelineLimits.csvColumnsMax))
+        }
         #expect(throws: PlatformError.self) { try CSVTable(csv: [0x61, 0x0A, 0xFF], name: "f.csv") }
     }
 
@@ -43,7 +45,9 @@ struct CSVTableTests {
     func fuzz(seed: Int) {
         var random = SeededGenerator(seed: UInt64(seed))
         let alphabet = Array("a1,,\"\"\n\n\r .-eN".utf8) + [0xFF, 0x00, 0xEF]
-        let bytes = (0..<Int.random(in: 0..<200, using: &random)).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &random)] }
+        let bytes = (0..<Int.random(in: 0..<200, using: &random)).map { _ in
+            alphabet[Int.random(in: 0..<alphabet.count, using: &random)]
+        }
         do {
             let table = try CSVTable(csv: bytes, name: "f.csv")
             for column in table.columns {

@@ -45,7 +45,9 @@ struct GateTests {
         #expect(KolmogorovSmirnov([], [1]) == nil)
         // Q(1.36) is the well-known 5 % point.
         let size = 1_000
-        let shifted = try #require(KolmogorovSmirnov((0..<size).map(Double.init), (0..<size).map { Double($0) + 61 }))
+        let shifted = try #require(
+            KolmogorovSmirnov((0..<size).map(Double.init), (0..<size).map { Double($0) + 61 })
+        )
         #expect(abs(shifted.pValue - 0.0484) < 0.002)
     }
 
@@ -59,9 +61,13 @@ struct GateTests {
     @Test("Drift: same data passes, a moved column or a changed schema fails, no rows hold")
     func drift() throws {
         let gate = DriftGate(DriftPolicy())
-        let base = try profile("x,c\n" + (0..<200).map { "\($0),\($0 % 2 == 0 ? "a" : "b")" }.joined(separator: "\n"))
+        let base = try profile(
+            "x,c\n" + (0..<200).map { "\($0),\($0 % 2 == 0 ? "a" : "b")" }.joined(separator: "\n")
+        )
         #expect(gate.judge(new: base, champion: base).verdict == .pass)
-        let moved = try profile("x,c\n" + (0..<200).map { "\($0 + 150),\($0 % 2 == 0 ? "a" : "b")" }.joined(separator: "\n"))
+        let moved = try profile(
+            "x,c\n" + (0..<200).map { "\($0 + 150),\($0 % 2 == 0 ? "a" : "b")" }.joined(separator: "\n")
+        )
         let report = gate.judge(new: moved, champion: base)
         #expect(report.verdict == .fail)
         #expect(report.lines[0].contains("2 columns compared, 1 drifted"))
@@ -70,7 +76,9 @@ struct GateTests {
         #expect(gate.judge(new: categories, champion: base).verdict == .fail)
         #expect(gate.judge(new: try profile("x\n1\n2"), champion: base).verdict == .fail)
         #expect(gate.judge(new: try profile("x,c,d\n1,a,3"), champion: base).verdict == .fail)
-        #expect(gate.judge(new: try profile("x,c\nq,a"), champion: base).lines[1].contains("numbers to texts"))
+        #expect(
+            gate.judge(new: try profile("x,c\nq,a"), champion: base).lines[1].contains("numbers to texts")
+        )
         let empty = try profile("x,c\n")
         #expect(gate.judge(new: empty, champion: empty).verdict == .inconclusive)
     }
@@ -78,7 +86,9 @@ struct GateTests {
     @Test("A profile of many rows keeps a bounded sample that drift cannot tell from all of them")
     func profileSize() throws {
         var random = SeededGenerator(seed: 4)
-        let rows = (0..<5_000).map { _ in "\(Double.random(in: 0..<1, using: &random)),\(Int.random(in: 0..<1_000, using: &random))x" }
+        let rows = (0..<5_000).map { _ in
+            "\(Double.random(in: 0..<1, using: &random)),\(Int.random(in: 0..<1_000, using: &random))x"
+        }
         let profile = try profile("x,c\n" + rows.joined(separator: "\n"))
         #expect(profile.columns[0].sample?.count == PipelineLimits.profileSampleMax)
         #expect(profile.columns[1].categories?.count == PipelineLimits.profileCategoriesMax + 1)
@@ -92,25 +102,53 @@ struct GateTests {
         let golden = SmokeTensor(name: "p", type: "FP32", shape: [2], elements: .numbers([0.5, 100]))
         let gate = SmokeGate(SmokePolicy(), version: 4, expected: [golden])
         func verdict(_ tensor: SmokeTensor, version: Int = 4, milliseconds: Int = 5) -> Verdict {
-            gate.judge([SmokeAnswer(replica: "a", servedVersion: version, outputs: [tensor], latency: .milliseconds(milliseconds))]).verdict
+            gate.judge([
+                SmokeAnswer(
+                    replica: "a",
+                    servedVersion: version,
+                    outputs: [tensor],
+                    latency: .milliseconds(milliseconds)
+                )
+            ]).verdict
         }
         #expect(verdict(golden) == .pass)
-        #expect(verdict(SmokeTensor(name: "p", type: "FP32", shape: [2], elements: .numbers([0.500_009, 100.0009]))) == .pass)
+        #expect(
+            verdict(
+                SmokeTensor(name: "p", type: "FP32", shape: [2], elements: .numbers([0.500_009, 100.0009]))
+            ) == .pass
+        )
         #expect(verdict(golden, version: 3) == .fail)
         #expect(verdict(golden, milliseconds: 1_001) == .fail)
-        #expect(verdict(SmokeTensor(name: "q", type: "FP32", shape: [2], elements: .numbers([0.5, 100]))) == .fail)
-        #expect(verdict(SmokeTensor(name: "p", type: "FP64", shape: [2], elements: .numbers([0.5, 100]))) == .fail)
-        #expect(verdict(SmokeTensor(name: "p", type: "FP32", shape: [2, 1], elements: .numbers([0.5, 100]))) == .fail)
-        #expect(verdict(SmokeTensor(name: "p", type: "FP32", shape: [2], elements: .numbers([0.51, 100]))) == .fail)
-        #expect(verdict(SmokeTensor(name: "p", type: "FP32", shape: [2], elements: .numbers([.nan, 100]))) == .fail)
-        #expect(verdict(SmokeTensor(name: "p", type: "FP32", shape: [2], elements: .texts([[1], [2]]))) == .fail)
+        #expect(
+            verdict(SmokeTensor(name: "q", type: "FP32", shape: [2], elements: .numbers([0.5, 100]))) == .fail
+        )
+        #expect(
+            verdict(SmokeTensor(name: "p", type: "FP64", shape: [2], elements: .numbers([0.5, 100]))) == .fail
+        )
+        #expect(
+            verdict(SmokeTensor(name: "p", type: "FP32", shape: [2, 1], elements: .numbers([0.5, 100])))
+                == .fail
+        )
+        #expect(
+            verdict(SmokeTensor(name: "p", type: "FP32", shape: [2], elements: .numbers([0.51, 100])))
+                == .fail
+        )
+        #expect(
+            verdict(SmokeTensor(name: "p", type: "FP32", shape: [2], elements: .numbers([.nan, 100])))
+                == .fail
+        )
+        #expect(
+            verdict(SmokeTensor(name: "p", type: "FP32", shape: [2], elements: .texts([[1], [2]]))) == .fail
+        )
         let fine = SmokeAnswer(replica: "a", servedVersion: 4, outputs: [golden], latency: .zero)
         #expect(gate.judge([fine, SmokeAnswer(replica: "b", failure: "refused")]).verdict == .fail)
         #expect(gate.judge([]).verdict == .inconclusive)
         #expect(SmokeGate(SmokePolicy(), version: 4, expected: []).judge([fine]).verdict == .inconclusive)
     }
 
-    @Test("Observe: too few requests hold; errors, latency and predictions each fail; a fast model is not refused for a ratio")
+    @Test(
+        "Observe: too few requests hold; errors, latency and predictions each fail; a fast model is not refused for a ratio"
+    )
     func observe() {
         let gate = ObservationGate(ObservePolicy())
         let champion = observed(predictions: ["0": 50, "1": 50])
@@ -121,10 +159,18 @@ struct GateTests {
         #expect(gate.judgeErrors(observed(errors: 2)).verdict == .fail)
         #expect(gate.judge(candidate: observed(milliseconds: 31), champion: champion).verdict == .fail)
         #expect(gate.judge(candidate: observed(milliseconds: 30), champion: champion).verdict == .pass)
-        let fast = ObservedVariant(requests: 100, errors: 0, nonFinite: 0, latency: .microseconds(50), predictions: ["0": 50, "1": 50])
+        let fast = ObservedVariant(
+            requests: 100,
+            errors: 0,
+            nonFinite: 0,
+            latency: .microseconds(50),
+            predictions: ["0": 50, "1": 50]
+        )
         #expect(gate.judge(candidate: observed(milliseconds: 5), champion: fast).verdict == .pass)
         #expect(gate.judge(candidate: observed(predictions: ["1": 100]), champion: champion).verdict == .fail)
-        #expect(gate.judge(candidate: observed(predictions: [:]), champion: champion).verdict == .inconclusive)
+        #expect(
+            gate.judge(candidate: observed(predictions: [:]), champion: champion).verdict == .inconclusive
+        )
         #expect(gate.judge(candidate: observed(), champion: nil).verdict == .pass)
         #expect(gate.judge(candidate: observed(), champion: observed(requests: 0)).verdict == .inconclusive)
     }
@@ -133,7 +179,9 @@ struct GateTests {
     func chance(seed: Int) {
         var random = SeededGenerator(seed: UInt64(seed))
         func sample() -> [String: Int] {
-            (0..<50).reduce(into: [:]) { counts, _ in counts["\(Int.random(in: 0..<20, using: &random))", default: 0] += 1 }
+            (0..<50).reduce(into: [:]) { counts, _ in
+                counts["\(Int.random(in: 0..<20, using: &random))", default: 0] += 1
+            }
         }
         let report = ObservationGate(ObservePolicy()).judge(
             candidate: observed(requests: 50, predictions: sample()),

@@ -12,7 +12,12 @@ struct MetricTests {
     @Test("Two columns, one column and classes give scikit-learn's values")
     func known() throws {
         let one = try Scores(rows: 6, columns: 1, elements: scores, areClasses: false)
-        let two = try Scores(rows: 6, columns: 2, elements: scores.flatMap { [1 - $0, $0] }, areClasses: false)
+        let two = try Scores(
+            rows: 6,
+            columns: 2,
+            elements: scores.flatMap { [1 - $0, $0] },
+            areClasses: false
+        )
         for matrix in [one, two] {
             try expect(.auc, 0.611_111_11, matrix)
             try expect(.accuracy, 0.5, matrix)
@@ -35,13 +40,20 @@ struct MetricTests {
 
     @Test("Several classes: the largest score wins, and two-class metrics are refused")
     func severalClasses() throws {
-        let scores = try Scores(rows: 2, columns: 3, elements: [0.2, 0.5, 0.3, 0.1, 0.1, 0.8], areClasses: false)
+        let scores = try Scores(
+            rows: 2,
+            columns: 3,
+            elements: [0.2, 0.5, 0.3, 0.1, 0.1, 0.8],
+            areClasses: false
+        )
         #expect(try QualityMetric.accuracy.value(truth: [1, 0], scores: scores) == 0.5)
         #expect(abs(try QualityMetric.logloss.value(truth: [1, 2], scores: scores) - 0.458_145_4) < 1e-6)
         #expect(throws: PlatformError.self) { try QualityMetric.auc.value(truth: [1, 0], scores: scores) }
         #expect(throws: PlatformError.self) { try QualityMetric.f1.value(truth: [2, 0], scores: scores) }
         #expect(throws: PlatformError.self) { try QualityMetric.rmse.value(truth: [2, 0], scores: scores) }
-        #expect(throws: PlatformError.self) { try QualityMetric.logloss.value(truth: [7, 0], scores: scores) }
+        #expect(throws: PlatformError.self) {
+            try QualityMetric.logloss.value(truth: [7, 0], scores: scores)
+        }
     }
 
     @Test("NaN scores never look good, and rows must match")
@@ -52,7 +64,9 @@ struct MetricTests {
         #expect(try QualityMetric.accuracy.value(truth: [0, 1], scores: scores) == 0.5)
         #expect(throws: PlatformError.self) { try QualityMetric.auc.value(truth: [0, 1, 1], scores: scores) }
         #expect(throws: PlatformError.self) { try QualityMetric.auc.value(truth: [1, 1], scores: scores) }
-        #expect(throws: PlatformError.self) { try Scores(rows: 2, columns: 2, elements: [1], areClasses: false) }
+        #expect(throws: PlatformError.self) {
+            try Scores(rows: 2, columns: 2, elements: [1], areClasses: false)
+        }
     }
 
     private func expect(_ metric: QualityMetric, _ value: Double, _ scores: Scores) throws {

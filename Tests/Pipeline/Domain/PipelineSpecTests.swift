@@ -44,7 +44,9 @@ struct PipelineSpecTests {
         #expect(spec.steps.last?.timeout == .seconds(600))
         #expect(spec.steps.last?.retries == 2)
         #expect(spec.steps.last?.environment == ["KEY": "value"])
-        #expect(spec.evaluate?.bounds == [.accuracy: MetricBounds(min: 0.9), .logloss: MetricBounds(max: 0.4)])
+        #expect(
+            spec.evaluate?.bounds == [.accuracy: MetricBounds(min: 0.9), .logloss: MetricBounds(max: 0.4)]
+        )
         #expect(spec.evaluate?.champion == ChampionPolicy(metric: .auc, deltaMin: -0.002))
         #expect(spec.smoke.latencyMax == .milliseconds(250))
         #expect(spec.rollout.weights.map(\.hundredths) == [50, 5_000, 10_000])
@@ -52,7 +54,8 @@ struct PipelineSpecTests {
         #expect(
             spec.stepRecords().map(\.title) == [
                 "extract", "drift_gate", "train", "evaluate", "register", "ready", "load", "smoke", "attach",
-                "shift 0.5", "observe 0.5", "shift 50", "observe 50", "shift 100", "observe 100", "shift promote",
+                "shift 0.5", "observe 0.5", "shift 50", "observe 50", "shift 100", "observe 100",
+                "shift promote",
                 "notify",
             ]
         )
@@ -65,7 +68,9 @@ struct PipelineSpecTests {
         #expect(spec.experiment == "m")
         #expect(spec.steps == [UserStep(name: .train, command: ["sh"])])
         #expect(spec.drift == nil && spec.evaluate == nil && spec.until == nil)
-        #expect(spec.rollout == RolloutPolicy() && spec.notify == NotifyPolicy() && spec.smoke == SmokePolicy())
+        #expect(
+            spec.rollout == RolloutPolicy() && spec.notify == NotifyPolicy() && spec.smoke == SmokePolicy()
+        )
     }
 
     @Test("A step of another name runs where its needs say; with 'until: train' nothing follows")
@@ -83,26 +88,53 @@ struct PipelineSpecTests {
         "What cannot be right is refused with its line, its name and what to write instead",
         arguments: [
             ("  stepz: {}", "", "pipeline.yaml:7: unknown key 'stepz' under 'spec'", "did you mean 'steps'?"),
-            ("", "    trian: { command: [a] }", "7: unknown key 'trian' under 'spec.steps'", "did you mean 'train'?"),
-            ("", "    extract: { command: [a], needs: [train] }", "cycle: extract needs train needs extract", ""),
+            (
+                "", "    trian: { command: [a] }", "7: unknown key 'trian' under 'spec.steps'",
+                "did you mean 'train'?"
+            ),
+            (
+                "", "    extract: { command: [a], needs: [train] }",
+                "cycle: extract needs train needs extract", ""
+            ),
             ("", "    b: { command: [a], needs: [b] }", "cycle: b needs b", ""),
-            ("", "    b: { command: [a], needs: [c] }\n    c: { command: [a], needs: [b] }", "cycle: b needs c needs b", ""),
-            ("", "    b: { command: [a], needs: [trian] }", "needs 'trian', which is not declared", "did you mean 'train'?"),
-            ("", "    b: { command: [], needs: [] }", "must be a list with at least the program", "[python, train.py]"),
+            (
+                "", "    b: { command: [a], needs: [c] }\n    c: { command: [a], needs: [b] }",
+                "cycle: b needs c needs b", ""
+            ),
+            (
+                "", "    b: { command: [a], needs: [trian] }", "needs 'trian', which is not declared",
+                "did you mean 'train'?"
+            ),
+            (
+                "", "    b: { command: [], needs: [] }", "must be a list with at least the program",
+                "[python, train.py]"
+            ),
             ("", "    b: { command: [a], needs: [], timeout: 10 }", "must be a duration", "250ms"),
             ("", "    b: { command: [a], needs: [], retries: 99 }", "from 0 to 10, not '99'", ""),
             ("", "    b: { command: [a], needs: [], env: { SLIPWAY_X: a } }", "may not set 'SLIPWAY_X'", ""),
             ("", "    ../b: { command: [a], needs: [] }", "letters, digits", ""),
             ("  rollout: { weights: [50, 10, 100] }", "", "must grow: 10 follows 50", ""),
             ("  rollout: { weights: [10, 50] }", "", "must end with 100, not 50", ""),
-            ("  rollout: { observe: { window: 10s, timeout: 5s } }", "", "shorter than the window of 10s", ""),
-            ("  rollout: { observe: { onInconclusive: hodl } }", "", "must be one of", "did you mean 'hold'?"),
-            ("  rollout: { observe: { maxErrorRate: 2 } }", "", "from 0 to 1, not '2'", ""),
+            (
+                "  rollout: { observe: { window: 10s, timeout: 5s } }", "", "shorter than the window of 10s",
+                ""
+            ),
+            (
+                "  rollout: { observe: { onInconclusive: hodl } }", "", "must be one of",
+                "did you mean 'hold'?"
+            ),
+            ("  rollout: { observe: { maxErrorRate: 2 } }", "", "from 0.0 to 1.0, not '2'", ""),
             ("  gates: { drift: { onFail: shadow } }", "", "not supported yet", "use 'refuse'"),
             ("  gates: { drift: { data: ../secret } }", "", "inside the run's output folder", ""),
             ("  gates: { evaluate: { label: y } }", "", "must compare something", ""),
-            ("  gates: { evaluate: { label: y, bounds: { acuracy: { min: 1 } } } }", "", "unknown key 'acuracy'", "'accuracy'"),
-            ("  gates: { evaluate: { bounds: { auc: { min: 1 } } } }", "", "'spec.gates.evaluate.label' is missing", ""),
+            (
+                "  gates: { evaluate: { label: y, bounds: { acuracy: { min: 1 } } } }", "",
+                "unknown key 'acuracy'", "'accuracy'"
+            ),
+            (
+                "  gates: { evaluate: { bounds: { auc: { min: 1 } } } }", "",
+                "'spec.gates.evaluate.label' is missing", ""
+            ),
             ("  notify: { required: maybe }", "", "must be true or false", ""),
             ("  until: attach", "", "must be one of", ""),
             ("  experiment: a\n  experiment: b", "", "there twice", ""),
@@ -111,7 +143,9 @@ struct PipelineSpecTests {
         ]
     )
     func refusals(spec: String, steps: String, message: String, remedy: String) throws {
-        let error = try #require(throws: PlatformError.self) { try PipelineSpec(yaml: Self.least(spec, steps: steps)) }
+        let error = try #require(throws: PlatformError.self) {
+            try PipelineSpec(yaml: Self.least(spec, steps: steps))
+        }
         #expect(error.code == .invalidArgument)
         #expect(error.message.contains(message), "\(error.message)")
         #expect(remedy.isEmpty || error.remedy?.contains(remedy) == true, "\(error.remedy ?? "no remedy")")
@@ -123,8 +157,12 @@ struct PipelineSpecTests {
         #expect(throws: PlatformError.self) {
             try PipelineSpec(yaml: Self.least().replacing("train:", with: "extract:"))
         }
-        #expect(throws: PlatformError.self) { try PipelineSpec(yaml: Self.least().replacing("Pipeline", with: "Release")) }
-        #expect(throws: PlatformError.self) { try PipelineSpec(yaml: Self.least().replacing("name: m", with: "name: ../m")) }
+        #expect(throws: PlatformError.self) {
+            try PipelineSpec(yaml: Self.least().replacing("Pipeline", with: "Release"))
+        }
+        #expect(throws: PlatformError.self) {
+            try PipelineSpec(yaml: Self.least().replacing("name: m", with: "name: ../m"))
+        }
     }
 
     @Test("No damage to the file crashes the parser, however deep it nests", arguments: 0..<200)
@@ -150,11 +188,15 @@ struct PipelineSpecTests {
 
     @Test(
         "Durations need a unit",
-        arguments: [("10m", 600_000), ("250ms", 250), ("1h", 3_600_000), ("1.5s", 1_500), ("2d", 172_800_000)]
+        arguments: [
+            ("10m", 600_000), ("250ms", 250), ("1h", 3_600_000), ("1.5s", 1_500), ("2d", 172_800_000),
+        ]
     )
     func durations(text: String, milliseconds: Int) {
         #expect(DurationText.parse(text) == .milliseconds(milliseconds))
-        for wrong in ["", "10", "m", "-1s", "1e3s", "1 s", "99999d", "1..2s"] { #expect(DurationText.parse(wrong) == nil, "\(wrong)") }
+        for wrong in ["", "10", "m", "-1s", "1e3s", "1 s", "99999d", "1..2s"] {
+            #expect(DurationText.parse(wrong) == nil, "\(wrong)")
+        }
     }
 
     private static func least(_ spec: String = "", steps: String = "") -> String {

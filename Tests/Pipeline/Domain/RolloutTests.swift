@@ -50,7 +50,10 @@ struct RolloutTests {
         #expect(rollout.weightMax == Percent(whole: 0))
     }
 
-    @Test("For any events: traffic grows only on a pass, promotion needs a pass at every weight, ends are final", arguments: 0..<500)
+    @Test(
+        "For any events: traffic grows only on a pass, promotion needs a pass at every weight, ends are final",
+        arguments: 0..<500
+    )
     func properties(seed: Int) {
         var random = SeededGenerator(seed: UInt64(seed))
         var policy = RolloutPolicy()
@@ -65,7 +68,8 @@ struct RolloutTests {
             let before = rollout
             let events: [Rollout.Event] = [
                 .done, .done, .judged(.pass, isOverdue: false), .judged(.pass, isOverdue: true),
-                .judged(.fail, isOverdue: false), .judged(.inconclusive, isOverdue: Bool.random(using: &random)), .broke,
+                .judged(.fail, isOverdue: false),
+                .judged(.inconclusive, isOverdue: Bool.random(using: &random)), .broke,
             ]
             let event = events[Int.random(in: 0..<events.count, using: &random)]
             let action = rollout.take(event)
@@ -77,8 +81,12 @@ struct RolloutTests {
             default: break
             }
             if case .shifting(let index) = rollout.state { #expect(passes >= index) }
-            if rollout.state == .promoting || (rollout.state == .promoted && hasChampion) { #expect(passes == policy.weights.count) }
-            if event == .broke { #expect(rollout.weightMax >= before.weightMax || rollout.state == .rolledBack) }
+            if rollout.state == .promoting || (rollout.state == .promoted && hasChampion) {
+                #expect(passes == policy.weights.count)
+            }
+            if event == .broke {
+                #expect(rollout.weightMax >= before.weightMax || rollout.state == .rolledBack)
+            }
         }
     }
 

@@ -11,9 +11,15 @@ import Testing
 
 @Suite("Recovery after a crash", .timeLimit(.minutes(5)))
 struct CrashTests {
-    @Test("Killed at any save, before or after it is on disk, a second run converges and says so", arguments: [false, true])
+    @Test(
+        "Killed at any save, before or after it is on disk, a second run converges and says so",
+        arguments: [false, true]
+    )
     func secondRunConverges(isDurable: Bool) async throws {
-        let saves = try await crashAtEverySave(isDurable: isDurable, prepare: { _ in }) { world, run, crashedAt in
+        let saves = try await crashAtEverySave(isDurable: isDurable, prepare: { _ in }) {
+            world,
+            run,
+            crashedAt in
             #expect(run.state == .succeeded, "save \(crashedAt): \(run.summary)")
             #expect(world.served?.champion.version.number == 2, "save \(crashedAt)")
             #expect(run.conditions == Set(SuccessCondition.allCases), "save \(crashedAt)")
@@ -21,9 +27,14 @@ struct CrashTests {
         #expect(saves > 30)
     }
 
-    @Test("Killed at any save of a run that must be rolled back, it is rolled back", arguments: [false, true])
+    @Test(
+        "Killed at any save of a run that must be rolled back, it is rolled back",
+        arguments: [false, true]
+    )
     func failingRunConverges(isDurable: Bool) async throws {
-        let prepare: @Sendable (SimulatedWorld) -> Void = { world in world.traffic.state.withLock { $0.errorsOfNewest = 5 } }
+        let prepare: @Sendable (SimulatedWorld) -> Void = { world in
+            world.traffic.state.withLock { $0.errorsOfNewest = 5 }
+        }
         _ = try await crashAtEverySave(isDurable: isDurable, prepare: prepare) { world, run, crashedAt in
             #expect(run.state == .rolledBack, "save \(crashedAt): \(run.summary)")
             #expect(world.served?.champion.version.number == 1, "save \(crashedAt)")
@@ -33,7 +44,10 @@ struct CrashTests {
 
     @Test("Killed at any save of a run that is refused, nothing is in Git")
     func refusedRunConverges() async throws {
-        _ = try await crashAtEverySave(isDurable: true, parameters: ["model": "bad"], prepare: { _ in }) { world, run, crashedAt in
+        _ = try await crashAtEverySave(isDurable: true, parameters: ["model": "bad"], prepare: { _ in }) {
+            world,
+            run,
+            crashedAt in
             #expect(run.state == .refused, "save \(crashedAt): \(run.summary)")
             #expect(world.repository.messages.count == 1, "save \(crashedAt)")
         }
@@ -47,7 +61,9 @@ struct CrashTests {
                 let engine = try world.engine()
                 if restart == 1 { _ = try await engine.recover() }
                 // Dies when observing has begun: the commit is out by then.
-                try await runUntilCrash(world, engine, isSubmitted: restart == 0) { $0.step(.observe, "10")?.state == .running }
+                try await runUntilCrash(world, engine, isSubmitted: restart == 0) {
+                    $0.step(.observe, "10")?.state == .running
+                }
             }
             let engine = try world.engine()
             let taken = try await engine.recover()
@@ -81,7 +97,10 @@ struct CrashTests {
                         }
                         group.addTask {
                             do {
-                                let id = try await engine.submit(project: world.folder.path, parameters: parameters)
+                                let id = try await engine.submit(
+                                    project: world.folder.path,
+                                    parameters: parameters
+                                )
                                 _ = try await SimulatedWorld.end(of: id, engine)
                                 return false
                             } catch is MemoryRunStore.Crash {
@@ -123,7 +142,9 @@ struct CrashTests {
             _ = try ReleaseFile.parse(text, path: SimulatedWorld.release)
         }
         // One version a run, and nothing told twice.
-        let made = world.registry.state.withLock { $0.versions.filter { $0.tags[VersionTag.run] == run.id.text } }
+        let made = world.registry.state.withLock {
+            $0.versions.filter { $0.tags[VersionTag.run] == run.id.text }
+        }
         #expect(made.count <= 1, "save \(save)")
         let sent = world.notifier.state.withLock { $0.sent }
         #expect(Set(sent).count == sent.count && sent.count == 2, "save \(save): \(sent)")

@@ -18,16 +18,25 @@ struct PipelineEngineTests {
             #expect(run.state == .succeeded, "\(run.summary)")
             #expect(run.conditions == Set(SuccessCondition.allCases))
             #expect(world.repository.messages.count == 1)
-            #expect(try world.served?.champion == .init(alias: Alias("A"), version: ModelVersion(1), weight: .whole))
+            #expect(
+                try world.served?.champion
+                    == .init(alias: Alias("A"), version: ModelVersion(1), weight: .whole)
+            )
             #expect(world.served?.lastGood?.number == 1)
-            #expect(world.proofs.kinds == ["registered", "ready", "loaded", "smoke-passed", "gateway-reloaded", "notified"])
+            #expect(
+                world.proofs.kinds == [
+                    "registered", "ready", "loaded", "smoke-passed", "gateway-reloaded", "notified",
+                ]
+            )
             #expect(run.proofs.count == 6)
             #expect(run.step(.observe, "10")?.state == .skipped)
             #expect(world.notifier.state.withLock { $0.sent } == ["run-1/promoted"])
         }
     }
 
-    @Test("A better candidate is attached at 0, shifted by commits and promoted; the champion becomes last good")
+    @Test(
+        "A better candidate is attached at 0, shifted by commits and promoted; the champion becomes last good"
+    )
     func promotion() async throws {
         try await withWorld { world in
             _ = try await world.withChampion()
@@ -40,17 +49,31 @@ struct PipelineEngineTests {
                 }
             }
             let run = try await world.running(engine) {
-                try await SimulatedWorld.end(of: try await engine.submit(project: world.folder.path, parameters: [:]), engine)
+                try await SimulatedWorld.end(
+                    of: try await engine.submit(project: world.folder.path, parameters: [:]),
+                    engine
+                )
             }
             #expect(run.state == .succeeded, "\(run.summary)")
             #expect(held.withLock { $0 } == [2])
             let weights = try world.repository.texts(of: SimulatedWorld.release).compactMap { text in
-                try text.map { try ReleaseFile.parse($0, path: SimulatedWorld.release).variants.map { "\($0.alias)\($0.version)=\($0.weight)" } }
+                try text.map {
+                    try ReleaseFile.parse($0, path: SimulatedWorld.release).variants.map {
+                        "\($0.alias)\($0.version)=\($0.weight)"
+                    }
+                }
             }
-            #expect(weights.dropFirst() == [["A1=100", "B2=0"], ["A1=90", "B2=10"], ["A1=0", "B2=100"], ["A2=100"]])
+            #expect(
+                weights.dropFirst() == [
+                    ["A1=100", "B2=0"], ["A1=90", "B2=10"], ["A1=0", "B2=100"], ["A2=100"],
+                ]
+            )
             #expect(world.served?.lastGood?.number == 1)
             #expect(run.champion?.number == 1 && run.candidate?.number == 2)
-            #expect(run.step(.evaluate)?.details.contains { $0.contains("auc 1 against the champion's 1") } == true)
+            #expect(
+                run.step(.evaluate)?.details.contains { $0.contains("auc 1 against the champion's 1") }
+                    == true
+            )
             #expect(world.proofs.kinds.suffix(2) == ["promoted", "notified"])
             #expect(world.repository.messages.last?.contains("Slipway-Run: run-2") == true)
         }
@@ -79,7 +102,10 @@ struct PipelineEngineTests {
     @Test("Drift against the champion's stored profile refuses, and says that it was checked after train")
     func drift() async throws {
         try await withWorld { world in
-            try world.write("pipeline.yaml", SimulatedWorld.pipeline(gates: "    drift: { maxStatistic: 0.35 }"))
+            try world.write(
+                "pipeline.yaml",
+                SimulatedWorld.pipeline(gates: "    drift: { maxStatistic: 0.35 }")
+            )
             let first = try await world.withChampion()
             #expect(first.step(.driftGate)?.state == .skipped)
             #expect(try await world.finishedRun(["model": "good"]).state == .succeeded)
@@ -117,7 +143,10 @@ struct PipelineEngineTests {
         }
     }
 
-    @Test("A candidate that answers wrongly, or has no golden inputs, never gets traffic", arguments: ["twisted", "blind"])
+    @Test(
+        "A candidate that answers wrongly, or has no golden inputs, never gets traffic",
+        arguments: ["twisted", "blind"]
+    )
     func smokeRefuses(kind: String) async throws {
         try await withWorld { world in
             let run = try await world.finishedRun(["model": kind])
@@ -130,7 +159,8 @@ struct PipelineEngineTests {
     @Test(
         "A training that fails, hangs, crashes or writes no model fails the run with its reason",
         arguments: [
-            (CommandResult.exited(3), "good", "exited with 3"), (.timedOut, "good", "was still running after"),
+            (CommandResult.exited(3), "good", "exited with 3"),
+            (.timedOut, "good", "was still running after"),
             (.signalled(9), "good", "signal 9"), (.exited(0), "none", "wrote no model"),
             (.exited(0), "broken", "no ONNX model"),
         ]
@@ -148,7 +178,10 @@ struct PipelineEngineTests {
     @Test("A failing step is tried again as often as it says, each time with a fresh MLflow run")
     func retries() async throws {
         try await withWorld { world in
-            try world.write("pipeline.yaml", SimulatedWorld.pipeline().replacing("retries: 0", with: "retries: 2"))
+            try world.write(
+                "pipeline.yaml",
+                SimulatedWorld.pipeline().replacing("retries: 0", with: "retries: 2")
+            )
             world.commands.result.withLock { $0 = .exited(1) }
             let run = try await world.finishedRun()
             #expect(run.step(.train)?.attempt == 3)
@@ -157,7 +190,9 @@ struct PipelineEngineTests {
         }
     }
 
-    @Test("A command gets the environment of the brief and nothing else of the platform's; its lines reach the log")
+    @Test(
+        "A command gets the environment of the brief and nothing else of the platform's; its lines reach the log"
+    )
     func environment() async throws {
         try await withWorld { world in
             let run = try await world.finishedRun(["model": "good", "learning_rate": "0.1"])
@@ -169,7 +204,10 @@ struct PipelineEngineTests {
             #expect(environment["SLIPWAY_RUN_ID"] == run.id.text && environment["SLIPWAY_ENV"] == "dev")
             #expect(environment["SLIPWAY_PARAM_LEARNING_RATE"] == "0.1")
             #expect(command.directory == world.folder.path)
-            let log = try String(contentsOf: world.folder.appending(path: "runs/\(run.id)/logs/train.log"), encoding: .utf8)
+            let log = try String(
+                contentsOf: world.folder.appending(path: "runs/\(run.id)/logs/train.log"),
+                encoding: .utf8
+            )
             #expect(log == "hello from train\n")
         }
     }
@@ -181,7 +219,10 @@ struct PipelineEngineTests {
             let engine = try world.engine()
             world.servers[0].failure.withLock { $0 = PlatformError(.unavailable, "no answer") }
             let run = try await world.running(engine) {
-                try await SimulatedWorld.end(of: try await engine.submit(project: world.folder.path, parameters: [:]), engine)
+                try await SimulatedWorld.end(
+                    of: try await engine.submit(project: world.folder.path, parameters: [:]),
+                    engine
+                )
             }
             #expect(run.state == .failed && run.step(.load)?.state == .failed)
             var again = run
@@ -200,7 +241,9 @@ struct PipelineEngineTests {
         }
     }
 
-    @Test("While the notification is out, the version stays in service and the run is pending; then it succeeds, told once")
+    @Test(
+        "While the notification is out, the version stays in service and the run is pending; then it succeeds, told once"
+    )
     func notificationOutage() async throws {
         try await withWorld { world in
             world.notifier.state.withLock { $0.outages = 4 }
@@ -216,12 +259,26 @@ struct PipelineEngineTests {
     @Test("After the limit of the policy: kept and failed, or rolled back", arguments: ["keep", "rollback"])
     func notificationLimit(policy: String) async throws {
         try await withWorld { world in
-            try world.write("pipeline.yaml", SimulatedWorld.pipeline("  notify: { limit: 60s, atLimit: \(policy) }"))
+            try world.write(
+                "pipeline.yaml",
+                SimulatedWorld.pipeline("  notify: { limit: 60s, atLimit: \(policy) }")
+            )
             world.notifier.state.withLock { $0.outages = 1_000 }
             let run = try await world.finishedRun()
             #expect(run.state == (policy == "keep" ? .failed : .rolledBack), "\(run.summary)")
             #expect(run.summary.contains("notification was not out"))
             #expect((world.served == nil) == (policy == "rollback"))
+        }
+    }
+
+    @Test("Where the policy does not require it, a notification on its way does not keep a run")
+    func notificationNotRequired() async throws {
+        try await withWorld { world in
+            try world.write("pipeline.yaml", SimulatedWorld.pipeline("  notify: { required: false }"))
+            world.notifier.state.withLock { $0.outages = 1_000 }
+            let run = try await world.finishedRun()
+            #expect(run.state == .succeeded && !run.conditions.contains(.notified), "\(run.summary)")
+            #expect(run.step(.notify)?.state == .skipped)
         }
     }
 
@@ -259,7 +316,9 @@ struct PipelineEngineTests {
     func concurrentCommits() async throws {
         try await withWorld { world in
             _ = try await world.withChampion()
-            world.repository.state.withLock { $0.intrusion = { attempt in attempt.isMultiple(of: 2) ? ["README": "\(attempt)"] : nil } }
+            world.repository.state.withLock {
+                $0.intrusion = { attempt in attempt.isMultiple(of: 2) ? ["README": "\(attempt)"] : nil }
+            }
             let run = try await world.finishedRun()
             #expect(run.state == .succeeded, "\(run.summary)")
             #expect(world.repository.files["README"] != nil)
@@ -274,7 +333,9 @@ struct PipelineEngineTests {
             let before = try #require(world.repository.files[SimulatedWorld.release])
             world.traffic.state.withLock { state in
                 state.onPoll = { poll in
-                    if poll == 3 { try? world.repository.add([SimulatedWorld.release: before], message: "by hand") }
+                    if poll == 3 {
+                        try? world.repository.add([SimulatedWorld.release: before], message: "by hand")
+                    }
                 }
             }
             let run = try await world.finishedRun()
@@ -284,7 +345,9 @@ struct PipelineEngineTests {
         }
     }
 
-    @Test("A champion that changes while a run is on its way is not compared with, so the run does not attach")
+    @Test(
+        "A champion that changes while a run is on its way is not compared with, so the run does not attach"
+    )
     func championChanged() async throws {
         try await withWorld { world in
             _ = try await world.withChampion()
@@ -299,7 +362,10 @@ struct PipelineEngineTests {
                 let id = try await engine.submit(project: world.folder.path, parameters: [:])
                 for await event in try await engine.events(of: id) {
                     if case .output = event {
-                        try world.repository.add([SimulatedWorld.release: ReleaseFile.text(other)], message: "by hand")
+                        try world.repository.add(
+                            [SimulatedWorld.release: ReleaseFile.text(other)],
+                            message: "by hand"
+                        )
                     }
                 }
                 return try await engine.run(id)
@@ -315,9 +381,14 @@ struct PipelineEngineTests {
         try await withWorld { world in
             _ = try await world.withChampion()
             let before = world.repository.files
-            world.sync.state.withLock { $0.failures = [2: PlatformError(.unavailable, "gateway 'b' did not answer")] }
+            world.sync.state.withLock {
+                $0.failures = [2: PlatformError(.unavailable, "gateway 'b' did not answer")]
+            }
             let run = try await world.finishedRun()
-            #expect(run.state == .rolledBack && run.summary.contains("gateway 'b' did not answer"), "\(run.summary)")
+            #expect(
+                run.state == .rolledBack && run.summary.contains("gateway 'b' did not answer"),
+                "\(run.summary)"
+            )
             #expect(world.repository.files == before)
         }
     }
@@ -328,7 +399,9 @@ struct PipelineEngineTests {
             let engine = try world.engine()
             let ends = try await world.running(engine) {
                 var ids: [RunID] = []
-                for _ in 0..<3 { ids.append(try await engine.submit(project: world.folder.path, parameters: [:])) }
+                for _ in 0..<3 {
+                    ids.append(try await engine.submit(project: world.folder.path, parameters: [:]))
+                }
                 var ends: [RunRecord] = []
                 for id in ids { ends.append(try await SimulatedWorld.end(of: id, engine)) }
                 return ends
@@ -351,17 +424,25 @@ struct PipelineEngineTests {
     func submitRefuses() async throws {
         try await withWorld { world in
             let engine = try world.engine()
-            for (project, parameters) in [("relative", [:]), ("/no/such", [:]), (world.folder.path, ["a b": "x"])] {
-                await #expect(throws: PlatformError.self) { try await engine.submit(project: project, parameters: parameters) }
+            for (project, parameters) in [
+                ("relative", [:]), ("/no/such", [:]), (world.folder.path, ["a b": "x"]),
+            ] {
+                await #expect(throws: PlatformError.self) {
+                    try await engine.submit(project: project, parameters: parameters)
+                }
             }
             for _ in 0..<100 { _ = try await engine.submit(project: world.folder.path, parameters: [:]) }
-            let full = await #expect(throws: PlatformError.self) { try await engine.submit(project: world.folder.path, parameters: [:]) }
+            let full = await #expect(throws: PlatformError.self) {
+                try await engine.submit(project: world.folder.path, parameters: [:])
+            }
             #expect(full?.code == .exhausted)
             let first = try RunID("run-1")
             try await engine.cancel(first)
             #expect(try await engine.run(first).state == .cancelled)
             try world.write("pipeline.yaml", "spec: 1")
-            await #expect(throws: PlatformError.self) { try await engine.submit(project: world.folder.path, parameters: [:]) }
+            await #expect(throws: PlatformError.self) {
+                try await engine.submit(project: world.folder.path, parameters: [:])
+            }
         }
     }
 
@@ -395,27 +476,50 @@ struct PipelineEngineTests {
                 let dev = try SimulatedWorld(folder: folder)
                 let trained = try await dev.withChampion()
                 // The other world's files are those of its own 'dev'; here they are another environment's.
-                try dev.repository.add(["envs/test/models/tumor.yaml": dev.repository.files[SimulatedWorld.release]], message: "")
+                try dev.repository.add(
+                    ["envs/test/models/tumor.yaml": dev.repository.files[SimulatedWorld.release]],
+                    message: ""
+                )
                 let test = try EnvironmentName("test")
-                world.origins.withLock { $0[test] = PromotionOrigin(registry: dev.registry, repository: dev.repository) }
+                world.origins.withLock {
+                    $0[test] = PromotionOrigin(registry: dev.registry, repository: dev.repository)
+                }
                 let engine = try world.engine()
                 let run = try await world.running(engine) {
-                    try await SimulatedWorld.end(of: try await engine.promote(model: ModelName("tumor"), from: test), engine)
+                    try await SimulatedWorld.end(
+                        of: try await engine.promote(model: ModelName("tumor"), from: test),
+                        engine
+                    )
                 }
                 #expect(run.state == .succeeded, "\(run.summary)")
                 #expect(run.digests == trained.digests && !run.digests.isEmpty)
-                #expect(run.step(.train) == nil && run.step(.evaluate)?.state == .passed && run.step(.smoke)?.verdict == .pass)
+                #expect(
+                    run.step(.train) == nil && run.step(.evaluate)?.state == .passed
+                        && run.step(.smoke)?.verdict == .pass
+                )
                 let version = try await world.registry.version(ModelVersion(1), of: ModelName("tumor"))
                 #expect(version.tags[VersionTag.promotedFrom] == "test/tumor/1")
-                #expect(world.repository.messages.last?.contains("Slipway-Promoted-From: test/tumor/1") == true)
+                #expect(
+                    world.repository.messages.last?.contains("Slipway-Promoted-From: test/tumor/1") == true
+                )
                 dev.registry.corrupt("model.onnx")
                 let second = try world.engine()
                 let damaged = try await world.running(second) {
-                    try await SimulatedWorld.end(of: try await second.promote(model: ModelName("tumor"), from: test), second)
+                    try await SimulatedWorld.end(
+                        of: try await second.promote(model: ModelName("tumor"), from: test),
+                        second
+                    )
                 }
-                #expect(damaged.state == .failed && damaged.summary.contains("has digest"), "\(damaged.summary)")
-                await #expect(throws: PlatformError.self) { try await engine.promote(model: ModelName("tumor"), from: EnvironmentName("no")) }
-                await #expect(throws: PlatformError.self) { try await engine.promote(model: ModelName("other"), from: test) }
+                #expect(
+                    damaged.state == .failed && damaged.summary.contains("has digest"),
+                    "\(damaged.summary)"
+                )
+                await #expect(throws: PlatformError.self) {
+                    try await engine.promote(model: ModelName("tumor"), from: EnvironmentName("no"))
+                }
+                await #expect(throws: PlatformError.self) {
+                    try await engine.promote(model: ModelName("other"), from: test)
+                }
             }
         }
     }

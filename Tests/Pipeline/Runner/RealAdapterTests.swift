@@ -19,7 +19,10 @@ struct RealAdapterTests {
             let store = try SQLiteRunStore(file: world.folder.appending(path: "runs.db").path)
             let engine = try world.engine(store: store, commands: ProcessGroupRunner())
             let run = try await world.running(engine) {
-                try await SimulatedWorld.end(of: try await engine.submit(project: world.folder.path, parameters: [:]), engine)
+                try await SimulatedWorld.end(
+                    of: try await engine.submit(project: world.folder.path, parameters: [:]),
+                    engine
+                )
             }
             #expect(run.state == .succeeded, "\(run.summary)")
             #expect(run.steps.count { $0.state == .passed } == 7)
@@ -36,7 +39,10 @@ struct RealAdapterTests {
         try await withWorld { world in
             try world.write("pipeline.yaml", Self.pipeline(command: "[sh, -c, 'sleep 300 & echo $!; wait']"))
             let store = try SQLiteRunStore(file: world.folder.appending(path: "runs.db").path)
-            let engine = try world.engine(store: store, commands: ProcessGroupRunner(grace: .milliseconds(200)))
+            let engine = try world.engine(
+                store: store,
+                commands: ProcessGroupRunner(grace: .milliseconds(200))
+            )
             let child = Mutex<String>("")
             let run = try await world.running(engine) {
                 let id = try await engine.submit(project: world.folder.path, parameters: [:])
@@ -63,7 +69,10 @@ struct RealAdapterTests {
                 environment: ["PATH": "/usr/bin:/bin"]
             )
         }
-        let report = try await probe(#"echo warming; echo '{"inputs":["'$1'"],"outputs":[]}'"#).probe(file: "/m.onnx", timeout: .seconds(60))
+        let report = try await probe(#"echo warming; echo '{"inputs":["'$1'"],"outputs":[]}'"#).probe(
+            file: "/m.onnx",
+            timeout: .seconds(60)
+        )
         #expect(report == ModelProbeReport(inputs: ["/m.onnx"], outputs: []))
         let refused = await #expect(throws: PlatformError.self) {
             try await probe("echo 'no graph' >&2; exit 2").probe(file: "/m", timeout: .seconds(60))

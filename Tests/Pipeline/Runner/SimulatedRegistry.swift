@@ -6,7 +6,10 @@ import Synchronization
 /// A registry in memory: enough of MLflow for a run's road.
 final class SimulatedRegistry: ModelRegistry {
     struct State {
-        var runs: [String: (tags: [String: String], loggedModels: [String], metrics: [String: Double], status: String)] = [:]
+        var runs:
+            [String: (
+                tags: [String: String], loggedModels: [String], metrics: [String: Double], status: String
+            )] = [:]
         var runArtifacts: [String: [UInt8]] = [:]
         var loggedModels: [String: [String: [UInt8]]] = [:]
         var versions: [RegisteredVersion] = []
@@ -52,7 +55,12 @@ final class SimulatedRegistry: ModelRegistry {
         try read { state in
             guard let run = state.runs[id] else { throw PlatformError(.notFound, "no run '\(id)'") }
             return TrackedRun(
-                id: id, experimentID: "1", status: run.status, metrics: run.metrics, parameters: [:], tags: run.tags,
+                id: id,
+                experimentID: "1",
+                status: run.status,
+                metrics: run.metrics,
+                parameters: [:],
+                tags: run.tags,
                 loggedModelIDs: run.loggedModels
             )
         }
@@ -80,10 +88,16 @@ final class SimulatedRegistry: ModelRegistry {
     }
 
     func artifacts(ofLoggedModel id: String) async throws -> [ArtifactEntry] {
-        try read { ($0.loggedModels[id] ?? [:]).map { ArtifactEntry(path: $0.key, bytes: Int64($0.value.count)) } }
+        try read {
+            ($0.loggedModels[id] ?? [:]).map { ArtifactEntry(path: $0.key, bytes: Int64($0.value.count)) }
+        }
     }
 
-    func downloadArtifact(_ path: String, ofLoggedModel id: String, toFile file: String) async throws -> Digest {
+    func downloadArtifact(
+        _ path: String,
+        ofLoggedModel id: String,
+        toFile file: String
+    ) async throws -> Digest {
         try write(try read { $0.loggedModels[id]?[path] }, to: file)
     }
 
@@ -94,12 +108,19 @@ final class SimulatedRegistry: ModelRegistry {
     }
 
     func createVersion(
-        of model: ModelName, source: String, runID: String, tags: [String: String]
+        of model: ModelName,
+        source: String,
+        runID: String,
+        tags: [String: String]
     ) async throws -> RegisteredVersion {
         try read { state in
             let number = state.versions.count + 1
             let version = RegisteredVersion(
-                model: model, version: try ModelVersion(number), source: source, runID: runID, tags: tags,
+                model: model,
+                version: try ModelVersion(number),
+                source: source,
+                runID: runID,
+                tags: tags,
                 created: Timestamp(milliseconds: 0)
             )
             state.versions.append(version)
@@ -124,8 +145,12 @@ final class SimulatedRegistry: ModelRegistry {
             guard let index = state.versions.firstIndex(where: { $0.version == version }) else { return }
             let old = state.versions[index]
             state.versions[index] = RegisteredVersion(
-                model: old.model, version: old.version, source: old.source, runID: old.runID,
-                tags: old.tags.merging(tags) { $1 }, created: old.created
+                model: old.model,
+                version: old.version,
+                source: old.source,
+                runID: old.runID,
+                tags: old.tags.merging(tags) { $1 },
+                created: old.created
             )
         }
     }
@@ -139,13 +164,23 @@ final class SimulatedRegistry: ModelRegistry {
     }
 
     func downloadArtifact(
-        _ path: String, of version: ModelVersion, model: ModelName, toFile file: String
+        _ path: String,
+        of version: ModelVersion,
+        model: ModelName,
+        toFile file: String
     ) async throws -> Digest {
-        try await downloadArtifact(path, ofLoggedModel: try read { $0.sources[version.number] ?? "" }, toFile: file)
+        try await downloadArtifact(
+            path,
+            ofLoggedModel: try read { $0.sources[version.number] ?? "" },
+            toFile: file
+        )
     }
 
     func importVersion(
-        of model: ModelName, files: [String: String], tags: [String: String], description: String
+        of model: ModelName,
+        files: [String: String],
+        tags: [String: String],
+        description: String
     ) async throws -> RegisteredVersion {
         var contents: [String: [UInt8]] = [:]
         for (path, file) in files { contents[path] = [UInt8](try Data(contentsOf: URL(filePath: file))) }

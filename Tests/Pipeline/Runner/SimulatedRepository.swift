@@ -83,7 +83,9 @@ final class SimulatedRepository: ReleaseRepository {
             where state.commits[index].files[path] != state.commits[index - 1].files[path] {
                 records.append(
                     CommitRecord(
-                        id: state.commits[index].id, time: Timestamp(milliseconds: 0), author: "",
+                        id: state.commits[index].id,
+                        time: Timestamp(milliseconds: 0),
+                        author: "",
                         message: state.commits[index].message
                     )
                 )

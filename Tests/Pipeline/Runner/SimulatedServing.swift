@@ -21,7 +21,10 @@ struct SimulatedSession: ModelSession {
         let answer = TensorBytes(count: rows * 8)
         for row in 0..<rows {
             let feature = bytes.pointer.loadUnaligned(fromByteOffset: row * 4, as: Float.self)
-            let score: Float = kind == "bad" ? 1 - feature : (kind == "weak" ? 0.5 + (feature - 0.5) * 0.2 - (feature > 0.8 ? 0.3 : 0) : feature)
+            let score: Float =
+                kind == "bad"
+                ? 1 - feature
+                : (kind == "weak" ? 0.5 + (feature - 0.5) * 0.2 - (feature > 0.8 ? 0.3 : 0) : feature)
             answer.pointer.storeBytes(of: 1 - score, toByteOffset: row * 8, as: Float.self)
             answer.pointer.storeBytes(of: score, toByteOffset: row * 8 + 4, as: Float.self)
         }
@@ -32,7 +35,9 @@ struct SimulatedSession: ModelSession {
 struct SimulatedRuntime: ModelRuntime {
     func open(file: String) throws -> any ModelSession {
         let text = String(decoding: try Data(contentsOf: URL(filePath: file)), as: UTF8.self)
-        guard text.hasPrefix("graph ") else { throw PlatformError(.invalidArgument, "the file is no ONNX model") }
+        guard text.hasPrefix("graph ") else {
+            throw PlatformError(.invalidArgument, "the file is no ONNX model")
+        }
         return SimulatedSession(kind: text.split(separator: " ").dropFirst().first.map(String.init) ?? "")
     }
 }
@@ -71,10 +76,18 @@ final class SimulatedServer: ModelServer {
         return loaded.withLock { $0.keys.map { ServedVersion(model: model, version: $0, state: .ready) } }
     }
 
-    func infer(_ request: InferenceRequest, version: ModelVersion, of model: ModelName) async throws -> InferenceResponse {
-        guard let text = loaded.withLock({ $0[version] }) else { throw PlatformError(.notFound, "version \(version) is not loaded") }
+    func infer(
+        _ request: InferenceRequest,
+        version: ModelVersion,
+        of model: ModelName
+    ) async throws -> InferenceResponse {
+        guard let text = loaded.withLock({ $0[version] }) else {
+            throw PlatformError(.notFound, "version \(version) is not loaded")
+        }
         // A graph that is good in the gates and wrong in service.
-        let kind = text.contains("twisted") ? "bad" : text.split(separator: " ").dropFirst().first.map(String.init) ?? ""
+        let kind =
+            text.contains("twisted")
+            ? "bad" : text.split(separator: " ").dropFirst().first.map(String.init) ?? ""
         let outputs = try SimulatedSession(kind: kind).run(inputs: request.inputs, outputs: [])
         return InferenceResponse(model: model.text, version: version, outputs: outputs)
     }
@@ -104,13 +117,18 @@ final class SimulatedSync: ReleaseSync {
             state.served.append(commit)
         }
         let text = try await repository.file("envs/dev/models/\(model).yaml", at: commit)
-        let required = try text.map { try ReleaseFile.parse($0, path: SimulatedWorld.release).requiredVersions } ?? []
+        let required =
+            try text.map { try ReleaseFile.parse($0, path: SimulatedWorld.release).requiredVersions } ?? []
         var ready: [String: [ModelVersion]] = [:]
         for server in servers {
             for version in required { server.loaded.withLock { $0[version] = $0[version] ?? "graph good" } }
             ready[server.address] = server.loaded.withLock { $0.keys.sorted() }
         }
-        return SyncReport(commit: commit, gatewayGenerations: ["gateway": state.withLock { $0.calls }], readyVersions: ready)
+        return SyncReport(
+            commit: commit,
+            gatewayGenerations: ["gateway": state.withLock { $0.calls }],
+            readyVersions: ready
+        )
     }
 }
 
@@ -145,7 +163,8 @@ final class SimulatedTraffic: VariantObserver {
                 var counters = state.counters[variant.version] ?? VariantCounters()
                 counters.requests += state.requests
                 counters.errors += isNewest ? state.errorsOfNewest : 0
-                counters.latencyCounts[isNewest && state.microsecondsOfNewest > 1_000 ? 20 : 7] += state.requests
+                counters.latencyCounts[isNewest && state.microsecondsOfNewest > 1_000 ? 20 : 7] +=
+                    state.requests
                 counters.predictions["0", default: 0] += state.requests / 2
                 counters.predictions["1", default: 0] += state.requests / 2
                 state.counters[variant.version] = counters

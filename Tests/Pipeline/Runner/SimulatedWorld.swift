@@ -107,7 +107,10 @@ final class SimulatedWorld: Sendable {
     func finishedRun(_ parameters: [String: String] = [:]) async throws -> RunRecord {
         let engine = try engine()
         return try await running(engine) {
-            try await Self.end(of: try await engine.submit(project: self.folder.path, parameters: parameters), engine)
+            try await Self.end(
+                of: try await engine.submit(project: self.folder.path, parameters: parameters),
+                engine
+            )
         }
     }
 
@@ -187,7 +190,10 @@ final class ScriptedCommands: CommandRunner {
         guard command.arguments[0] == "train" else { return result }
         let shift = Double(environment["SLIPWAY_PARAM_SHIFT"] ?? "0") ?? 0
         let rows = (0..<40).map { Double($0) / 40 }
-        try write("X,y\n" + rows.map { "\($0),\($0 >= 0.5 ? 1 : 0)" }.joined(separator: "\n"), "\(output)/holdout.csv")
+        try write(
+            "X,y\n" + rows.map { "\($0),\($0 >= 0.5 ? 1 : 0)" }.joined(separator: "\n"),
+            "\(output)/holdout.csv"
+        )
         try write("X\n" + rows.map { "\($0 + shift)" }.joined(separator: "\n"), "\(output)/train.csv")
         if kind != "blind" {
             try write(
@@ -197,7 +203,10 @@ final class ScriptedCommands: CommandRunner {
             )
         }
         if kind != "none" {
-            let text = kind == "broken" ? "not a graph" : "graph \(kind == "twisted" ? "good twisted" : kind) \(environment["SLIPWAY_RUN_ID"] ?? "")"
+            let text =
+                kind == "broken"
+                ? "not a graph"
+                : "graph \(kind == "twisted" ? "good twisted" : kind) \(environment["SLIPWAY_RUN_ID"] ?? "")"
             registry.logModel(
                 ["model.onnx": Array(text.utf8), "MLmodel": Array("flavors: onnx".utf8)],
                 run: environment["MLFLOW_RUN_ID"] ?? ""

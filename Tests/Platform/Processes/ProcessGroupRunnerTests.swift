@@ -22,7 +22,10 @@ struct ProcessGroupRunnerTests {
     @Test("Standard input is empty, and the environment is only what was given")
     func isolated() async throws {
         try await withScratchFolder { folder in
-            let (result, lines) = try await shell("cat; env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD= | sort", in: folder)
+            let (result, lines) = try await shell(
+                "cat; env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD= | sort",
+                in: folder
+            )
             #expect(result == .exited(0))
             #expect(lines == ["KEY=a b", "PATH=/usr/bin:/bin"])
         }
@@ -31,7 +34,10 @@ struct ProcessGroupRunnerTests {
     @Test("Bytes that are no UTF-8 are repaired, and an endless line comes in pieces")
     func oddOutput() async throws {
         try await withScratchFolder { folder in
-            let (_, lines) = try await shell("printf 'a\\377b\\n'; head -c 40000 /dev/zero | tr '\\0' x; printf '\\n10%%\\r100%%\\n'", in: folder)
+            let (_, lines) = try await shell(
+                "printf 'a\\377b\\n'; head -c 40000 /dev/zero | tr '\\0' x; printf '\\n10%%\\r100%%\\n'",
+                in: folder
+            )
             #expect(lines.first == "a\u{FFFD}b")
             #expect(lines.dropFirst().map(\.utf8.count) == [16_384, 16_384, 7_232, 4])
             #expect(lines.last == "100%")
@@ -43,7 +49,9 @@ struct ProcessGroupRunnerTests {
         try await withScratchFolder { folder in
             let script = "trap '' TERM; (trap '' TERM; sleep 300) & echo $!; sleep 300"
             let lines = Lines()
-            let result = try await runner.run(command(script, in: folder, timeout: .milliseconds(300))) { lines.add($0) }
+            let result = try await runner.run(command(script, in: folder, timeout: .milliseconds(300))) {
+                lines.add($0)
+            }
             #expect(result == .timedOut)
             let child = try #require(lines.all.first.flatMap { Int32($0) })
             #expect(await isGone(child))
@@ -93,15 +101,30 @@ struct ProcessGroupRunnerTests {
         }
     }
 
-    @Test("A program, a path or a folder that is not there is a clear error", arguments: ["no-such-program", "./no-such", "/no/such"])
+    @Test(
+        "A program, a path or a folder that is not there is a clear error",
+        arguments: ["no-such-program", "./no-such", "/no/such"]
+    )
     func notFound(program: String) async throws {
         try await withScratchFolder { folder in
-            let command = Command(arguments: [program], directory: folder.path, environment: ["PATH": "/usr/bin"], timeout: .seconds(5))
+            let command = Command(
+                arguments: [program],
+                directory: folder.path,
+                environment: ["PATH": "/usr/bin"],
+                timeout: .seconds(5)
+            )
             let error = await #expect(throws: PlatformError.self) { try await runner.run(command) { _ in } }
             #expect(error?.code == .notFound)
             #expect(error?.message.contains("'\(program)'") == true)
-            let noFolder = Command(arguments: ["sh"], directory: "/no/such", environment: [:], timeout: .seconds(5))
-            let missing = await #expect(throws: PlatformError.self) { try await runner.run(noFolder) { _ in } }
+            let noFolder = Command(
+                arguments: ["sh"],
+                directory: "/no/such",
+                environment: [:],
+                timeout: .seconds(5)
+            )
+            let missing = await #expect(throws: PlatformError.self) {
+                try await runner.run(noFolder) { _ in }
+            }
             #expect(missing?.code == .notFound)
         }
     }
@@ -113,7 +136,12 @@ struct ProcessGroupRunnerTests {
             try Data("#!/bin/sh\necho tool $1\n".utf8).write(to: file)
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
             let lines = Lines()
-            let command = Command(arguments: ["./tool", "x"], directory: folder.path, environment: ["PATH": "/bin"], timeout: .seconds(60))
+            let command = Command(
+                arguments: ["./tool", "x"],
+                directory: folder.path,
+                environment: ["PATH": "/bin"],
+                timeout: .seconds(60)
+            )
             #expect(try await runner.run(command) { lines.add($0) } == .exited(0))
             #expect(lines.all == ["tool x"])
         }

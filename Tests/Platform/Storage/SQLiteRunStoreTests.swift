@@ -18,7 +18,10 @@ struct SQLiteRunStoreTests {
             run.candidate = try ModelVersion(4)
             run.releaseCommit = try CommitID(String(repeating: "a", count: 40))
             run.conditions = [.registered, .ready]
-            run.promotion = PromotionSource(environment: try EnvironmentName("dev"), version: try ModelVersion(2))
+            run.promotion = PromotionSource(
+                environment: try EnvironmentName("dev"),
+                version: try ModelVersion(2)
+            )
             try await SQLiteRunStore(file: file).save(run)
             let reopened = try SQLiteRunStore(file: file)
             #expect(try await reopened.run(run.id) == run)
