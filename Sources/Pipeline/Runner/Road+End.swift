@@ -21,7 +21,7 @@ extension Road {
                 $0.started = now
             }
         }
-        if try await deliver() { return }
+        if try await deliver() == .out { return }
         guard spec.notify.isRequired else {
             let now = ports.wallClock.now
             try await journal.update(.notify, nil) {
@@ -47,12 +47,23 @@ extension Road {
             let waited = record.step(.notify)?.started.map { ports.wallClock.now.since($0) } ?? .zero
             if waited >= spec.notify.limit { return try await giveUpDelivery(record) }
             try await ports.clock.sleep(for: settings.notifyPause)
-            if try await deliver() { return }
+            switch try await deliver() {
+            case .out: return
+            case .dead where spec.notify.atLimit == .keep: return try await giveUpDelivery(await journal.record)
+            case .dead, .waiting: continue
+            }
         }
     }
 
-    /// One attempt; whether the run has ended with it.
-    private func deliver() async throws -> Bool {
+    private enum Delivery {
+        /// The run has ended with it.
+        case out
+        case waiting
+        /// It will never go out: more waiting changes nothing.
+        case dead
+    }
+
+    private func deliver() async throws -> Delivery {
         let record = await journal.record
         let receipt: DeliveryReceipt
         do {
@@ -65,7 +76,7 @@ extension Road {
         let line = "\(receipt.state.rawValue) by '\(receipt.channel)': \(receipt.detail)"
         guard receipt.state == .delivered || receipt.state == .accepted else {
             try await journal.update(.notify, nil) { $0.details = [line] }
-            return false
+            return receipt.state == .failed ? .dead : .waiting
         }
         if !record.conditions.contains(.notified) {
             try await prove(
@@ -84,13 +95,14 @@ extension Road {
             $0.finished = now
         }
         try await finish(.succeeded, serviceSentence(record))
-        return true
+        return .out
     }
 
     private func giveUpDelivery(_ record: RunRecord) async throws {
         let line = record.step(.notify)?.details.first ?? "no answer"
         try await journal.update(.notify, nil) { $0.state = .failed }
-        let reason = "the notification was not out after \(spec.notify.limit.milliseconds) ms (\(line))"
+        let waited = record.step(.notify)?.started.map { ports.wallClock.now.since($0) } ?? .zero
+        let reason = "the notification was not out after \(waited.milliseconds) ms (\(line))"
         switch spec.notify.atLimit {
         case .keep: try await finish(.failed, "\(serviceSentence(record)), but \(reason)")
         case .rollback: try await settle(RoadStop(kind: .failed, step: "notify", reason: reason))

@@ -271,6 +271,17 @@ struct PipelineEngineTests {
         }
     }
 
+    @Test("A notification that can never go out is not waited for; the version stays in service")
+    func notificationRefused() async throws {
+        try await withWorld { world in
+            world.notifier.state.withLock { $0.isRefused = true }
+            let run = try await world.finishedRun()
+            #expect(run.state == .failed && run.summary.contains("channel_is_archived"), "\(run.summary)")
+            #expect(world.clock.now.offset < .seconds(60))
+            #expect(world.served?.champion.version.number == 1)
+        }
+    }
+
     @Test("Where the policy does not require it, a notification on its way does not keep a run")
     func notificationNotRequired() async throws {
         try await withWorld { world in

@@ -228,12 +228,16 @@ final class SimulatedNotifier: Notifier {
         var titles: [String] = []
         /// How many attempts fail first.
         var outages = 0
+        var isRefused = false
     }
 
     let state = Mutex(State())
 
     func notify(_ notification: SlipwayPipeline.Notification) async throws -> DeliveryReceipt {
         state.withLock { state in
+            if state.isRefused {
+                return DeliveryReceipt(state: .failed, channel: "slack", detail: "channel_is_archived", attempts: 1)
+            }
             if !state.sent.contains(notification.key) {
                 guard state.outages <= 0 else {
                     state.outages -= 1
