@@ -1,62 +1,90 @@
 import AsyncHTTPClient
 import NIOCore
+import NIOFoundationCompat
 import NIOHTTP1
 public import SlipwayCore
 
-/// The console's API, as the command line uses it.
+/// The console's API, as the command line uses it. Paths are relative to `/api/v1/`.
 public struct ControlClient: Sendable {
-    private let http: JSONClient
+    private let peer: Peer
 
     /// - Parameter token: The environment's; reading works without.
     public init(url: String, token: String?, connections: HTTPConnections) {
-        http = JSONClient(base: url, server: "the platform", token: token, client: connections.client)
+        let headers = token.map { [(name: "authorization", value: "Bearer \($0)")] } ?? []
+        peer = Peer(url, name: "the platform", headers: headers, connections: connections)
     }
 
+    /// - Throws: The platform's own error as it is; `unavailable` when it does not answer.
     public func get(_ path: String) async throws -> JSONValue {
-        let (status, body) = try await http.call(.GET, "api/v1/\(path)")
-        return try Self.checked(status, body)
+        try Self.json(try await peer.call(PeerRequest(.GET, "/api/v1/\(path)")))
     }
 
     public func post(_ path: String, _ body: JSONValue) async throws -> JSONValue {
-        let (status, answer) = try await http.call(.POST, "api/v1/\(path)", body: body)
-        return try Self.checked(status, answer)
+        try Self.json(try await peer.call(PeerRequest(.POST, "/api/v1/\(path)", json: body)))
     }
 
-    /// Calls `line` with each line of a stream until it ends.
+    /// Calls `line` with each JSON line of a stream, until it ends. Takes as long as the stream.
     ///
     /// - Throws: `unavailable` when the platform goes away in the middle.
     public func lines(_ path: String, _ line: (JSONValue) async throws -> Void) async throws {
-        let response = try await http.send(http.request(.GET, "api/v1/\(path)"), seconds: JSONClient.Bound.transferSeconds)
-        guard response.status == .ok else {
-            let buffer = try await response.body.collect(upTo: JSONClient.Bound.answerBytesMax)
-            _ = try Self.checked(Int(response.status.code), try JSONValue(parsing: buffer.readableBytesView))
-            return
-        }
-        var rest = ByteBuffer()
-        do {
-            for try await var chunk in response.body {
-                rest.writeBuffer(&chunk)
-                while let end = rest.readableBytesView.firstIndex(of: 0x0A) {
-                    let bytes = rest.readSlice(length: end - rest.readerIndex)
-                    rest.moveReaderIndex(forwardBy: 1)
-                    if let bytes, bytes.readableBytes > 0 { try await line(try JSONValue(parsing: bytes.readableBytesView)) }
-                }
-                rest.discardReadBytes()
+        try await peer.follow(PeerRequest(.GET, "/api/v1/\(path)")) { response in
+            guard (200..<300).contains(response.status.code) else {
+                _ = try Self.json(try await peer.answer(response))
+                return
             }
-        } catch let error as PlatformError {
-            throw error
-        } catch {
-            throw PlatformError(.unavailable, "the platform went away", remedy: "start it again with 'slipway up': it finishes the run or rolls it back", cause: error)
+            var splitter = JSONLines()
+            do {
+                for try await chunk in response.body {
+                    for value in try splitter.add(chunk) { try await line(value) }
+                }
+            } catch is HTTPClientError {
+                throw PlatformError(
+                    .unavailable,
+                    "the platform went away",
+                    remedy: "start it again with 'slipway up': it finishes the run or rolls it back"
+                )
+            }
+            try splitter.finish()
         }
     }
 
-    private static func checked(_ status: Int, _ body: JSONValue) throws -> JSONValue {
-        guard !(200..<300).contains(status) else { return body }
-        let error = body["error"]
-        guard let code = PlatformError.Code(rawValue: error?["code"]?.stringValue ?? "") else {
-            let message = error?["message"]?.stringValue ?? "the platform answered \(status)"
-            throw PlatformError(status == 401 ? .failedPrecondition : .unexpected, message)
+    private static func json(_ answer: PeerAnswer) throws(PlatformError) -> JSONValue {
+        guard answer.isSuccess else { throw PlatformError.own(answer, peer: "the platform") }
+        guard !answer.body.isEmpty else { return [:] }
+        do {
+            return try JSONValue(parsing: answer.body)
+        } catch {
+            throw PlatformError(.unavailable, "what answers is not the platform: \(answer.said)", cause: error)
         }
-        throw PlatformError(code, error?["message"]?.stringValue ?? "", remedy: error?["remedy"]?.stringValue)
+    }
+}
+
+/// One JSON value a line, out of chunks that end anywhere.
+struct JSONLines {
+    static let lineBytesMax = Limits.jsonBytesMax
+
+    private var rest = ByteBuffer()
+
+    mutating func add(_ chunk: ByteBuffer) throws(PlatformError) -> [JSONValue] {
+        rest.writeImmutableBuffer(chunk)
+        var values: [JSONValue] = []
+        while let end = rest.readableBytesView.firstIndex(of: 0x0A) {
+            let bytes = rest.readSlice(length: end - rest.readerIndex)
+            rest.moveReaderIndex(forwardBy: 1)
+            guard let bytes, bytes.readableBytes > 0 else { continue }
+            values.append(try JSONValue(parsing: bytes.readableBytesView))
+        }
+        rest.discardReadBytes()
+        guard rest.readableBytes <= Self.lineBytesMax else {
+            throw PlatformError(.exhausted, "a line of the platform's is longer than \(Self.lineBytesMax >> 20) MiB")
+        }
+        return values
+    }
+
+    /// - Throws: `unavailable` when the stream ended inside a line.
+    func finish() throws(PlatformError) {
+        guard rest.readableBytes == 0 else {
+            throw PlatformError(.unavailable, "the platform broke off in the middle of a line")
+        }
     }
 }
