@@ -170,7 +170,14 @@ let modules: [Module] = [
         purpose: "Clients of the wire protocols: MLflow's registry, a v2 model server, a gateway, the console.",
         uses: ["SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRelease"],
         outside: [.asyncHTTPClient, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1, .nioPosix],
-        tests: Tests(path: "Platform/Clients")
+        tests: Tests(
+            path: "Platform/Clients",
+            uses: [
+                "SlipwayHTTP", "SlipwayTracking", "SlipwayTrackingServer", "SlipwayTrackingSQLite", "SlipwayInference",
+                "SlipwayInferenceServer", "SlipwayONNXRuntime", "SlipwayRelease", "SlipwayRouting", "SlipwayGateway",
+            ],
+            outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioPosix]
+        )
     ),
     Module(
         name: "SlipwayNotifications",
@@ -178,11 +185,13 @@ let modules: [Module] = [
         path: "Platform/Notifications",
         purpose: "The outbox, and Slack.",
         uses: ["SlipwayCore", "SlipwayPipeline"],
-        outside: [.asyncHTTPClient, .logging, .nioCore, .nioFoundationCompat],
+        outside: [
+            .asyncHTTPClient, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1, .nioPosix, .serviceLifecycle,
+        ],
         tests: Tests(
             path: "Platform/Notifications",
-            uses: ["SlipwayHTTP"],
-            outside: [.hummingbird, .httpTypes, .nioCore]
+            uses: ["SlipwayHTTP", "SlipwayPipeline", "SlipwayStorage"],
+            outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioPosix]
         )
     ),
     Module(

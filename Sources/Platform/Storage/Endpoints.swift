@@ -2,6 +2,8 @@
 public struct Endpoints: Sendable, Equatable, Codable {
     public var tracking: String?
     public var modelServer: String?
+    /// The model server's Prometheus page.
+    public var metrics: String?
     public var gateway: String?
     public var console: String?
     /// The process that wrote this.
@@ -10,12 +12,14 @@ public struct Endpoints: Sendable, Equatable, Codable {
     public init(
         tracking: String? = nil,
         modelServer: String? = nil,
+        metrics: String? = nil,
         gateway: String? = nil,
         console: String? = nil,
         pid: Int32
     ) {
         self.tracking = tracking
         self.modelServer = modelServer
+        self.metrics = metrics
         self.gateway = gateway
         self.console = console
         self.pid = pid
