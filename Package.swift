@@ -50,6 +50,7 @@ enum Outside: String, CaseIterable {
     case serviceLifecycle = "ServiceLifecycle"
     case subprocess = "Subprocess"
     case systemPackage = "SystemPackage"
+    case unixSignals = "UnixSignals"
     case yams = "Yams"
 
     var package: String {
@@ -64,7 +65,7 @@ enum Outside: String, CaseIterable {
         case .logging: "swift-log"
         case .nioConcurrencyHelpers, .nioCore, .nioEmbedded, .nioFoundationCompat, .nioHTTP1, .nioPosix: "swift-nio"
         case .nioHTTPTypes, .nioHTTPTypesHTTP1: "swift-nio-extras"
-        case .serviceLifecycle: "swift-service-lifecycle"
+        case .serviceLifecycle, .unixSignals: "swift-service-lifecycle"
         case .subprocess: "swift-subprocess"
         case .systemPackage: "swift-system"
         case .yams: "Yams"
@@ -75,6 +76,7 @@ enum Outside: String, CaseIterable {
     var allowed: [Layer] {
         switch self {
         case .argumentParser: [.command, .tool]
+        case .unixSignals: [.command]
         case .crypto: [.core, .domain, .adapter]
         case .yams: [.core]
         case .grdb, .asyncHTTPClient, .subprocess, .systemPackage: [.adapter]
@@ -341,7 +343,7 @@ let modules: [Module] = [
             "SlipwayTrackingServer", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
             "SlipwayPipelineRunner", "SlipwayConsole",
         ],
-        outside: [.argumentParser, .logging, .serviceLifecycle],
+        outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],
         tests: Tests(path: "Commands", outside: [.argumentParser])
     ),
 ]
@@ -449,12 +451,25 @@ if only == nil {
             swiftSettings: settings
         )
     )
+    // Tries the built program from outside; never shipped with it.
+    targets.append(
+        .executableTarget(
+            name: "shakedown",
+            dependencies: [
+                "SlipwayCore", "SlipwayInference", "SlipwayRelease", "SlipwayPipeline", "SlipwayStorage", "SlipwayONNXRuntime",
+                Outside.argumentParser.product,
+            ],
+            path: "Sources/shakedown",
+            swiftSettings: settings
+        )
+    )
 }
 
 let package = Package(
     name: "slipway",
     platforms: [.macOS(.v15)],
-    products: only == nil ? [.executable(name: "slipway", targets: ["slipway"])] : [],
+    products: only == nil
+        ? [.executable(name: "slipway", targets: ["slipway"]), .executable(name: "shakedown", targets: ["shakedown"])] : [],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-atomics.git", exact: "1.3.0"),

@@ -1,5 +1,6 @@
 import Atomics
 public import Hummingbird
+public import Logging
 public import SlipwayHTTP
 
 /// `/metrics` of the model server, under Triton's names.
@@ -8,6 +9,13 @@ public struct InferenceMetrics: Sendable {
 
     public init(server: EmbeddedModelServer) {
         self.server = server
+    }
+
+    /// The listener of the page.
+    public func server(host: String, port: Int, logger: Logger) -> HTTPServer {
+        let router = Router(context: PlatformRequestContext.self)
+        add(to: router)
+        return HTTPServer(name: "metrics", host: host, port: port, router: router, logger: logger)
     }
 
     public func add(to router: Router<PlatformRequestContext>) {

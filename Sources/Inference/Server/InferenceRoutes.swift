@@ -2,6 +2,7 @@ import Atomics
 import Foundation
 import HTTPTypes
 public import Hummingbird
+public import Logging
 import NIOCore
 import SlipwayCore
 public import SlipwayHTTP
@@ -17,6 +18,20 @@ public struct InferenceRoutes: Sendable {
     public init(server: EmbeddedModelServer, isReady: (@Sendable () -> Bool)? = nil) {
         self.server = server
         self.isReady = isReady ?? { !server.table.load(ordering: .acquiring).models.isEmpty }
+    }
+
+    /// The listener that serves these routes, `infer` on its fast path.
+    public func server(host: String, port: Int, logger: Logger) -> HTTPServer {
+        let router = Router(context: PlatformRequestContext.self)
+        add(to: router)
+        return HTTPServer(
+            name: "model server",
+            host: host,
+            port: port,
+            router: router,
+            fastRoutes: InferenceFastRoutes(dataPlane: server),
+            logger: logger
+        )
     }
 
     public func add(to router: Router<PlatformRequestContext>) {

@@ -1,5 +1,6 @@
 import HTTPTypes
 public import Hummingbird
+public import Logging
 import NIOCore
 import SlipwayCore
 public import SlipwayHTTP
@@ -16,6 +17,13 @@ public struct ConsoleRoutes: Sendable {
     public init(backend: any ConsoleBackend, token: String) {
         self.backend = backend
         self.token = token
+    }
+
+    /// The listener that serves the console.
+    public func server(host: String, port: Int, logger: Logger) -> HTTPServer {
+        let router = Router(context: PlatformRequestContext.self)
+        add(to: router)
+        return HTTPServer(name: "console", host: host, port: port, router: router, logger: logger)
     }
 
     public func add(to router: Router<PlatformRequestContext>) {

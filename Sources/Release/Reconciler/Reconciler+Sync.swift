@@ -65,6 +65,9 @@ extension Reconciler {
 
     // MARK: Status
 
+    /// Why the last pass did not end in agreement; empty when it did.
+    public var currentProblem: String { problem }
+
     /// Every released or refused model, as it now stands.
     public func status() async throws -> [ReleaseStatus] {
         let desired = ReconcilePlan.Desired(releases: try await accepted())

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 public import Hummingbird
+public import Logging
 import NIOCore
 import SlipwayCore
 public import SlipwayHTTP
@@ -17,6 +18,13 @@ public struct TrackingRoutes: Sendable {
     public init(store: any TrackingStore, artifacts: any ArtifactStore) {
         self.store = store
         self.artifacts = artifacts
+    }
+
+    /// The listener that serves these routes.
+    public func server(host: String, port: Int, logger: Logger) -> HTTPServer {
+        let router = Router(context: PlatformRequestContext.self)
+        add(to: router)
+        return HTTPServer(name: "tracking", host: host, port: port, router: router, logger: logger)
     }
 
     public func add(to router: Router<PlatformRequestContext>) {

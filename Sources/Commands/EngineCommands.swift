@@ -1,0 +1,132 @@
+import ArgumentParser
+import Foundation
+import Logging
+import ServiceLifecycle
+import SlipwayCore
+import SlipwayHTTP
+import SlipwayInferenceServer
+import SlipwayTrackingServer
+import SlipwayTrackingSQLite
+import UnixSignals
+
+struct TrackingCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tracking",
+        abstract: "The MLflow-compatible tracking and registry server alone.",
+        discussion: "  slipway tracking --port 5000 --home .slipway/dev/tracking\n  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py"
+    )
+
+    @Option(help: "Address to listen on.") var host: String = "127.0.0.1"
+    @Option(help: "0 picks a free port.") var port: Int = 5000
+    @Option(help: ArgumentHelp("Database and artifacts.", valueName: "folder")) var home: String = ".slipway/tracking"
+    @OptionGroup var logs: LogOptions
+
+    func run() async throws {
+        try requireLoopback(host)
+        let logger = try logs.logger("slipway.tracking")
+        let server = try TrackingEngine.server(folder: URL(filePath: home), host: host, port: port, logger: logger)
+        try await EngineProcess.run([("tracking", server)], home: URL(filePath: home), logger: logger)
+    }
+}
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "The model server alone: Open Inference Protocol v2, explicit model control.",
+        discussion: """
+            The repository has Triton's layout, <model>/<version>/model.onnx. Nothing is loaded at start but
+            what --load-model names; '*' loads everything.
+
+              slipway serve --model-repository models --load-model '*'
+              curl -X POST localhost:8000/v2/repository/models/tumor/load
+            """
+    )
+
+    @Option(help: "Address to listen on.") var host: String = "127.0.0.1"
+    @Option(help: "0 picks a free port.") var httpPort: Int = 8000
+    @Option(help: "0 picks a free port.") var metricsPort: Int = 8002
+    @Option(help: ArgumentHelp("Models, in Triton's layout.", valueName: "folder")) var modelRepository: String = "models"
+    @Option(help: ArgumentHelp("A model to load at start; may be repeated.", valueName: "name")) var loadModel: [String] = []
+    @Option(help: ArgumentHelp("Where the chosen ports are written.", valueName: "folder")) var home: String = ".slipway/serve"
+    @OptionGroup var logs: LogOptions
+
+    func run() async throws {
+        try requireLoopback(host)
+        let logger = try logs.logger("slipway.serve")
+        let models = EmbeddedModelServer(repository: ModelRepository(folder: URL(filePath: modelRepository)), runtime: Runtime.onnx())
+        try await models.loadAtStart(loadModel)
+        let servers = InferenceEngine.servers(models, host: host, port: httpPort, metricsPort: metricsPort, isReady: nil, logger: logger)
+        try await EngineProcess.run([("modelServer", servers.api), ("metrics", servers.metrics)], home: URL(filePath: home), logger: logger) {
+            models.startDraining()
+        }
+        await models.stop()
+    }
+}
+
+enum TrackingEngine {
+    static func server(folder: URL, host: String, port: Int, logger: Logger) throws -> HTTPServer {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let store = try SQLiteTrackingStore(path: folder.appending(path: "tracking.db").path)
+        let artifacts = try FileArtifactStore(root: folder.appending(path: "artifacts"))
+        return TrackingRoutes(store: store, artifacts: artifacts).server(host: host, port: port, logger: logger)
+    }
+}
+
+enum InferenceEngine {
+    static func servers(
+        _ models: EmbeddedModelServer,
+        host: String,
+        port: Int,
+        metricsPort: Int,
+        isReady: (@Sendable () -> Bool)?,
+        logger: Logger
+    ) -> (api: HTTPServer, metrics: HTTPServer) {
+        (
+            InferenceRoutes(server: models, isReady: isReady).server(host: host, port: port, logger: logger),
+            InferenceMetrics(server: models).server(host: host, port: metricsPort, logger: logger)
+        )
+    }
+}
+
+/// One engine as a process: listeners, their ports on stdout and in a file, a stop that drains.
+enum EngineProcess {
+    static let shutdownSecondsMax = 20
+
+    static func run(
+        _ servers: [(name: String, server: HTTPServer)],
+        home: URL,
+        also services: [any Service] = [],
+        logger: Logger,
+        onStop: @escaping @Sendable () -> Void = {}
+    ) async throws {
+        var configuration = ServiceGroupConfiguration(
+            services: servers.map { .init(service: $0.server) } + services.map { .init(service: $0) } + [.init(service: StopWatch(onStop: onStop))],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        configuration.maximumGracefulShutdownDuration = .seconds(shutdownSecondsMax)
+        let group = ServiceGroup(configuration: configuration)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            tasks.addTask {
+                var ports: [String: JSONValue] = [:]
+                for (name, server) in servers { ports[name] = .int(Int64(try await server.boundPort())) }
+                let text = JSONValue.object(ports).canonicalText
+                try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+                try Data(text.utf8).write(to: home.appending(path: "ports.json"), options: .atomic)
+                Talk.data(text)
+            }
+            try await tasks.waitForAll()
+        }
+    }
+}
+
+/// Calls back when a graceful shutdown begins, before the services in front of it stop.
+private struct StopWatch: Service {
+    let onStop: @Sendable () -> Void
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        onStop()
+    }
+}

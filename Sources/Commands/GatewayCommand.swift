@@ -1,0 +1,92 @@
+import ArgumentParser
+import Foundation
+import Logging
+import ServiceLifecycle
+import SlipwayClients
+import SlipwayCore
+import SlipwayGateway
+import SlipwayInference
+import SlipwayRelease
+import SlipwayStorage
+
+struct GatewayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gateway",
+        abstract: "The gateway alone: follows the releases in Git, calls a model server behind a URL.",
+        discussion: """
+            Each replica reads Git and asks the model server itself. The token for reloads is in <home>/token.
+
+              slipway gateway --upstream http://127.0.0.1:8000 --repository .slipway/release.git --env dev
+            """
+    )
+
+    @Option(help: "The environment whose releases are followed.") var env: String = "dev"
+    @Option(help: ArgumentHelp("A model server; may be repeated.", valueName: "url")) var upstream: [String] = []
+    @Option(help: ArgumentHelp("The Git repository of the releases.", valueName: "url")) var repository: String
+    @Option(help: "Address to listen on.") var host: String = "127.0.0.1"
+    @Option(help: "0 picks a free port.") var port: Int = 8080
+    @Option(help: ArgumentHelp("Token, mirror and the chosen port.", valueName: "folder")) var home: String = ".slipway/gateway"
+    @OptionGroup var logs: LogOptions
+
+    func run() async throws {
+        try requireLoopback(host)
+        guard !upstream.isEmpty else {
+            throw PlatformError(.invalidArgument, "no '--upstream' is given", remedy: "name at least one model server, such as http://127.0.0.1:8000")
+        }
+        let logger = try logs.logger("slipway.gateway")
+        let environment = try EnvironmentName(env)
+        let home = EnvironmentHome(root: URL(filePath: self.home).path, environment: environment)
+        try home.create()
+        let connections = HTTPConnections()
+        let plane = UpstreamDataPlane(endpoints: try upstream.map { try UpstreamEndpoint(url: $0) })
+        let releases = try await PlatformHome(root: URL(filePath: home.folder)).repository(url: repository)
+        let gateway = GatewayService(
+            backend: .upstream(plane),
+            source: GitReleaseSource(repository: releases, environment: environment),
+            readiness: IndexReadiness(servers: upstream.map { ModelServerIndex(url: $0, connections: connections) }),
+            token: try home.token(),
+            logger: logger
+        )
+        let listener = gateway.server(host: host, port: port)
+        try await EngineProcess.run([("gateway", listener)], home: URL(filePath: home.folder), also: [gateway], logger: logger)
+        try await plane.shutDown()
+        try await connections.close()
+    }
+}
+
+/// What Git says, read by a gateway that has no reconciler beside it.
+actor GitReleaseSource: ReleaseSource {
+    private let repository: any ReleaseRepository
+    private let environment: EnvironmentName
+    private var accepted = AcceptedReleases()
+
+    init(repository: any ReleaseRepository, environment: EnvironmentName) {
+        self.repository = repository
+        self.environment = environment
+    }
+
+    func accepted() async throws -> AcceptedReleases {
+        let head = try await repository.head()
+        let files = try await repository.releaseFiles(of: environment, at: head)
+        // Whether a version exists is for the model server to say: what it does not serve is not routed to.
+        accepted = ReleaseAcceptance(files: files, commit: head, previous: accepted) { _, _ in true }.accepted
+        return accepted
+    }
+}
+
+/// Ready is what every server says is ready.
+struct IndexReadiness: VersionReadiness {
+    let servers: [ModelServerIndex]
+
+    func readyVersions() async throws -> [ModelName: Set<ModelVersion>] {
+        var common: [ModelName: Set<ModelVersion>]?
+        for server in servers {
+            let ready = Dictionary(grouping: try await server.entries().filter { $0.state == .ready }, by: \.model)
+                .mapValues { Set($0.map(\.version)) }
+            common = common.map { known in
+                known.compactMapValues { $0 }.reduce(into: [:]) { $0[$1.key] = $1.value.intersection(ready[$1.key] ?? []) }
+            } ?? ready
+        }
+        return common ?? [:]
+    }
+}

@@ -1,0 +1,111 @@
+import Foundation
+
+/// One kept-alive HTTP/1.1 connection with blocking calls: enough for a client that only counts.
+final class HTTPSocket {
+    struct Answer {
+        let status: Int
+        let headers: [String: String]
+        let body: [UInt8]
+    }
+
+    private let port: UInt16
+    private var descriptor: Int32 = -1
+    private var buffer: [UInt8] = []
+
+    /// - Parameter url: `http://127.0.0.1:<port>`.
+    init(url: String) throws {
+        guard let text = url.split(separator: ":").last, let port = UInt16(text) else { throw Difference("'\(url)' has no port") }
+        self.port = port
+    }
+
+    deinit { disconnect() }
+
+    /// Connects again when the server has closed the connection before this request.
+    func post(_ path: String, headers: [String: String], body: [UInt8]) throws -> Answer {
+        if descriptor < 0 { try connect() }
+        var head = "POST \(path) HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: \(body.count)\r\n"
+        for (name, value) in headers { head += "\(name): \(value)\r\n" }
+        let bytes = Array((head + "\r\n").utf8) + body
+        do {
+            try send(bytes)
+            return try receive()
+        } catch {
+            disconnect()
+            throw error
+        }
+    }
+
+    func disconnect() {
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = -1
+        buffer.removeAll()
+    }
+
+    private func connect() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var one: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Foundation.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else {
+            disconnect()
+            throw Difference("nothing listens on port \(port)")
+        }
+    }
+
+    private func send(_ bytes: [UInt8]) throws {
+        var offset = 0
+        while offset < bytes.count {
+            let sent = bytes[offset...].withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            guard sent > 0 else { throw Difference("the connection broke while sending") }
+            offset += sent
+        }
+    }
+
+    private func receive() throws -> Answer {
+        var headEnd: Int?
+        while headEnd == nil {
+            headEnd = Self.end(of: buffer)
+            if headEnd == nil { try more() }
+        }
+        let end = headEnd ?? 0
+        let lines = String(decoding: buffer[..<end], as: UTF8.self).split(separator: "\r\n")
+        let status = lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+        }
+        let length = headers["content-length"].flatMap { Int($0) } ?? 0
+        while buffer.count < end + 4 + length { try more() }
+        let body = Array(buffer[(end + 4)..<(end + 4 + length)])
+        buffer.removeFirst(end + 4 + length)
+        if headers["connection"] == "close" { disconnect() }
+        return Answer(status: status, headers: headers, body: body)
+    }
+
+    private func more() throws {
+        var chunk = [UInt8](repeating: 0, count: 16 << 10)
+        let got = recv(descriptor, &chunk, chunk.count, 0)
+        guard got > 0 else { throw Difference("the connection broke while receiving") }
+        buffer += chunk[..<got]
+    }
+
+    private static func end(of bytes: [UInt8]) -> Int? {
+        guard bytes.count >= 4 else { return nil }
+        for index in 0...(bytes.count - 4)
+        where bytes[index] == 13 && bytes[index + 1] == 10 && bytes[index + 2] == 13 && bytes[index + 3] == 10 {
+            return index
+        }
+        return nil
+    }
+}

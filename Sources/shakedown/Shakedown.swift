@@ -1,0 +1,28 @@
+import ArgumentParser
+
+/// Tries the built platform the way its users will: whole processes, real training, real load.
+///
+/// A tool for developers and CI, apart from `slipway` so that nothing of it ships.
+@main
+struct Shakedown: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "shakedown",
+        abstract: "Try the built platform: demo, soak, bench.",
+        discussion: "  shakedown demo     a model's whole road on real data, checked at every turn",
+        subcommands: [DemoCommand.self, SoakCommand.self, BenchCommand.self]
+    )
+}
+
+/// What differed from what was promised.
+struct Difference: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
+
+/// Throws a ``Difference`` when a promise does not hold.
+func require(_ holds: Bool, _ sentence: @autoclosure () -> String) throws {
+    guard holds else { throw Difference(sentence()) }
+}

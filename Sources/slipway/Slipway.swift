@@ -1,0 +1,8 @@
+import SlipwayCommands
+
+@main
+enum Slipway {
+    static func main() async {
+        await SlipwayCommand.runToExit()
+    }
+}
