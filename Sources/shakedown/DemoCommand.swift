@@ -19,6 +19,7 @@ struct DemoCommand: ParsableCommand {
     var keep = false
 
     func run() throws {
+        setlinebuf(stdout)
         let signals = Child.endAllOnSignals()
         defer { signals.forEach { $0.cancel() } }
         let folder = home.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory.appending(path: "slipway-demo-\(ProcessInfo.processInfo.processIdentifier)")

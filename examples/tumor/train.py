@@ -27,7 +27,7 @@ from faults import add_fault
 QUALITIES = {
     "baseline": {"n_estimators": 12, "max_depth": 1, "learning_rate": 0.2},
     "better": {"n_estimators": 100, "max_depth": 3, "learning_rate": 0.1},
-    "worse": {"n_estimators": 1, "max_depth": 1, "learning_rate": 0.1},
+    "worse": {"n_estimators": 4, "max_depth": 1, "learning_rate": 0.5},
 }
 OUTPUT = Path(os.environ.get("SLIPWAY_OUTPUT", "output"))
 
