@@ -20,6 +20,21 @@ final class HTTPSocket {
 
     deinit { disconnect() }
 
+    /// A port that nobody listens on, for a program that cannot choose one itself.
+    static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1 }
+        }
+        guard result == 0 else { throw Difference("no port is free") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+
     /// Connects again when the server has closed the connection before this request.
     func post(_ path: String, headers: [String: String], body: [UInt8]) throws -> Answer {
         if descriptor < 0 { try connect() }
