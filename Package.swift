@@ -149,7 +149,7 @@ let modules: [Module] = [
         purpose: "Statements, envelopes, the chain, and offline verification.",
         uses: ["SlipwayCore"],
         outside: [.crypto],
-        tests: Tests(path: "Proof/Domain")
+        tests: Tests(path: "Proof/Domain", exclude: ["Snapshots"])
     ),
 
     // What touches the world. Decides nothing.
@@ -203,7 +203,7 @@ let modules: [Module] = [
         purpose: "Files that are whole or absent, the home folder and its lock, keys, the proof log, the run store.",
         uses: ["SlipwayCore", "SlipwayPipeline", "SlipwayProof"],
         outside: [.grdb],
-        tests: Tests(path: "Platform/Storage")
+        tests: Tests(path: "Platform/Storage", uses: ["SlipwayPipeline", "SlipwayProof"])
     ),
     Module(
         name: "SlipwayProcesses",

@@ -4,8 +4,8 @@ public import SlipwayCore
 /// A file that is whole or absent, whatever happens while it is written.
 ///
 /// The bytes go into a temporary file beside it, reach the disk, are read back and compared, and only then
-/// get the name. A returned ``write(_:)`` survives kill -9 and a power cut; one that threw has changed
-/// nothing.
+/// get the name. A returned ``write(_:)`` survives kill -9 and a power cut. After one that threw, the file
+/// is the one before; only when the last call of all failed, the sync of the folder, it may be the new one.
 public struct AtomicFile: Sendable {
     /// How every temporary file of ours begins; one that is found was left by a stop in the middle.
     static let temporaryPrefix = ".slipway-new-"
