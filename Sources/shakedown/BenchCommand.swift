@@ -18,7 +18,6 @@ struct BenchCommand: ParsableCommand {
     var seconds: Int = 3
 
     func run() throws {
-        setlinebuf(stdout)
         let signals = Child.endAllOnSignals()
         defer { signals.forEach { $0.cancel() } }
         let home = FileManager.default.temporaryDirectory.appending(path: "slipway-bench-\(ProcessInfo.processInfo.processIdentifier)")
@@ -29,7 +28,7 @@ struct BenchCommand: ParsableCommand {
             try ServingSpeed(home: home.appending(path: "serving"), rounds: rounds, seconds: seconds).measure()
         } catch {
             Child.endAll()
-            print("shakedown: could not measure: \(error)")
+            say("shakedown: could not measure: \(error)")
             throw ExitCode(1)
         }
         Child.endAll()

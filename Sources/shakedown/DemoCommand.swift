@@ -19,7 +19,6 @@ struct DemoCommand: ParsableCommand {
     var keep = false
 
     func run() throws {
-        setlinebuf(stdout)
         let signals = Child.endAllOnSignals()
         defer { signals.forEach { $0.cancel() } }
         let folder = home.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory.appending(path: "slipway-demo-\(ProcessInfo.processInfo.processIdentifier)")
@@ -30,14 +29,14 @@ struct DemoCommand: ParsableCommand {
             try demo.play()
             demo.summary(seconds: Date().timeIntervalSince(began))
             if keep {
-                print("\nThe platform goes on running; Ctrl-C stops it.")
+                say("\nThe platform goes on running; Ctrl-C stops it.")
                 while true { Thread.sleep(forTimeInterval: 3600) }
             }
             try demo.end()
             if home == nil { try FileManager.default.removeItem(at: folder) }
         } catch {
             Child.endAll()
-            print("\nshakedown: NOT as promised: \(error)\n  the platform's home is kept: \(folder.path)")
+            say("\nshakedown: NOT as promised: \(error)\n  the platform's home is kept: \(folder.path)")
             throw ExitCode(1)
         }
     }
@@ -49,9 +48,9 @@ struct Demo {
     private var records: [(title: String, record: RunRecord)] = []
 
     init(home: URL) throws {
-        print("starting: slipway up --env dev")
+        say("starting: slipway up --env dev")
         platform = try PlatformUnderTest.start(home: home, log: home.appending(path: "up.log"))
-        print("  ready in \(Int(platform.readySeconds * 1000)) ms, console \(platform.endpoints.console ?? "")\n")
+        say("  ready in \(Int(platform.readySeconds * 1000)) ms, console \(platform.endpoints.console ?? "")\n")
     }
 
     mutating func play() throws {
@@ -62,7 +61,7 @@ struct Demo {
         try proofs()
     }
 
-    private func heading(_ text: String) { print("\n── \(text)") }
+    private func heading(_ text: String) { say("\n── \(text)") }
 
     private mutating func firstRelease() throws {
         heading("run 1: a first model, from training to service")
@@ -100,7 +99,7 @@ struct Demo {
         let tally = load.stop()
         records.append(("run 2: promotion", record))
         try require(record.state == .succeeded, "run 2 is \(record.state.rawValue): \(record.summary)")
-        print("  \(tally.requests) requests by \(tally.paths.count) clients, \(tally.failures.values.joined().count) failed, slowest \(String(format: "%.1f", tally.slowestMilliseconds)) ms, answers by version \(tally.answers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", "))")
+        say("  \(tally.requests) requests by \(tally.paths.count) clients, \(tally.failures.values.joined().count) failed, slowest \(String(format: "%.1f", tally.slowestMilliseconds)) ms, answers by version \(tally.answers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", "))")
         try require(tally.failures.isEmpty, "requests failed during the promotion: \(tally.failures.mapValues { $0.prefix(3) })")
         try require(tally.requests >= 1000, "only \(tally.requests) requests were made")
         for (client, path) in tally.paths {
@@ -137,7 +136,7 @@ struct Demo {
         try require(observed != nil, "no 'observe' of run 4 failed")
         let candidate = record.candidate.map { "\($0)" } ?? "?"
         let others = tally.failures.filter { $0.key != candidate }
-        print("  \(tally.requests) requests, \(tally.failures[candidate]?.count ?? 0) failed at the candidate (version \(candidate)), \(others.values.joined().count) elsewhere")
+        say("  \(tally.requests) requests, \(tally.failures[candidate]?.count ?? 0) failed at the candidate (version \(candidate)), \(others.values.joined().count) elsewhere")
         try require(others.isEmpty, "requests to the good variant failed: \(others.mapValues { $0.prefix(3) })")
         try require(!(tally.failures[candidate] ?? []).isEmpty, "the fault was never met: nothing was tried")
         let after = try platform.release(of: "tumor")
@@ -148,20 +147,20 @@ struct Demo {
     private func proofs() throws {
         heading("proofs")
         let answer = try platform.command(["proof", "verify"])
-        print("  \(answer.output.trimmingCharacters(in: .whitespacesAndNewlines))")
+        say("  \(answer.output.trimmingCharacters(in: .whitespacesAndNewlines))")
         try require(answer.status == 0, "the proofs do not hold")
         let status = try platform.command(["status"])
         try require(status.status == 0, "something is not synced at the end:\n\(status.output)")
-        print(status.output)
+        say(status.output)
     }
 
     func summary(seconds: Double) {
         heading("the six conditions")
         let names = SuccessCondition.allCases.map(\.rawValue)
-        print("  " + "".padding(26) + names.map { $0.padding($0.count + 2) }.joined() + "outcome")
+        say("  " + "".padding(26) + names.map { $0.padding($0.count + 2) }.joined() + "outcome")
         for (title, record) in records {
             let marks = SuccessCondition.allCases.map { (record.conditions.contains($0) ? "yes" : "-").padding($0.rawValue.count + 2) }
-            print("  " + title.padding(26) + marks.joined() + record.state.rawValue)
+            say("  " + title.padding(26) + marks.joined() + record.state.rawValue)
         }
         heading("time of each step")
         for (title, record) in records {
@@ -169,12 +168,12 @@ struct Demo {
                 guard let started = step.started, let finished = step.finished, step.state != .skipped else { return nil }
                 return "\(step.title) \(finished.since(started).milliseconds) ms"
             }
-            print("  \(title): \(steps.joined(separator: ", "))")
+            say("  \(title): \(steps.joined(separator: ", "))")
         }
         heading("look around")
-        print("  console \(platform.endpoints.console ?? "")   tracking \(platform.endpoints.tracking ?? "")   gateway \(platform.endpoints.gateway ?? "")")
-        print("  next: slipway up --env dev; slipway run examples/tumor --set quality=better; slipway status; slipway release rollback tumor")
-        print("\nall as promised, in \(String(format: "%.1f", seconds)) s")
+        say("  console \(platform.endpoints.console ?? "")   tracking \(platform.endpoints.tracking ?? "")   gateway \(platform.endpoints.gateway ?? "")")
+        say("  next: slipway up --env dev; slipway run examples/tumor --set quality=better; slipway status; slipway release rollback tumor")
+        say("\nall as promised, in \(String(format: "%.1f", seconds)) s")
     }
 
     func end() throws {

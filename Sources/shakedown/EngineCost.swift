@@ -1,4 +1,5 @@
 import Foundation
+import SlipwayCore
 import SlipwayPipeline
 
 /// What the platform itself costs: a run of steps that do nothing, a start, memory at rest.
@@ -11,7 +12,7 @@ struct EngineCost {
     func measure() throws {
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
         let platform = try PlatformUnderTest.start(home: home, log: home.appending(path: "up.log"))
-        print("start of an empty platform: ready in \(Int(platform.readySeconds * 1000)) ms")
+        say("start of an empty platform: ready in \(Int(platform.readySeconds * 1000)) ms")
         try sevenSteps(platform)
         try release(platform)
         try require(try platform.up.stop() == 0, "'slipway up' did not stop cleanly")
@@ -20,8 +21,8 @@ struct EngineCost {
         let status = try again.command(["status"])
         try require(status.status == 0, "not everything serves after the restart:\n\(status.output)")
         Thread.sleep(forTimeInterval: 3)
-        print("start with \(Self.models) released models: ready, all serving, in \(Int(again.readySeconds * 1000)) ms (promised: under 1000)")
-        print("resident memory at rest with \(Self.models) models, 2 versions each where promoted: \(Int(again.residentMiB)) MiB (promised: under 120)\n")
+        say("start with \(Self.models) released models: ready, all serving, in \(Int(again.readySeconds * 1000)) ms (promised: under 1000)")
+        say("resident memory at rest with \(Self.models) models, 2 versions each where promoted: \(Int(again.residentMiB)) MiB (promised: under 120)\n")
         try require(try again.up.stop() == 0, "'slipway up' did not stop cleanly")
     }
 
@@ -33,7 +34,7 @@ struct EngineCost {
             guard let finished = record.finished else { throw Difference("a finished run has no end") }
             milliseconds.append(Double(finished.since(record.created).milliseconds))
         }
-        print("a run of 7 steps that do nothing, accepted to end, durable: median \(Int(median(milliseconds))) ms, slowest \(Int(milliseconds.max() ?? 0)) ms of \(Self.runs) (promised: under 100)")
+        say("a run of 7 steps that do nothing, accepted to end, durable: median \(Int(median(milliseconds))) ms, slowest \(Int(milliseconds.max() ?? 0)) ms of \(Self.runs) (promised: under 100)")
     }
 
     /// Ten models, each through the whole road.

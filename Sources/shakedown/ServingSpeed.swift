@@ -1,6 +1,7 @@
 import Foundation
 import SlipwayInference
 import SlipwayONNXRuntime
+import SlipwayPipeline
 import SlipwayStorage
 
 /// Requests a second of the gateway and the model server, beside the arrangements that users have today.
@@ -55,7 +56,7 @@ struct ServingSpeed {
             }
             show(connections, targets, figures, limit: limit)
         }
-        print("resident memory: slipway up (tracking, model server, gateway, reconciler, pipeline engine) \(Int(platform.residentMiB)) MiB")
+        say("resident memory: slipway up (tracking, model server, gateway, reconciler, pipeline engine) \(Int(platform.residentMiB)) MiB")
     }
 
     private func rival(_ name: String, _ environment: [String: String], port: Int) throws -> Child {
@@ -147,14 +148,14 @@ struct ServingSpeed {
     }
 
     private func show(_ connections: Int, _ targets: [Target], _ figures: [Figures], limit: Double) {
-        print("\n\(connections) connection\(connections == 1 ? "" : "s"), batch 1, medians of \(rounds) interleaved rounds of \(seconds) s")
-        print("  " + "".padding(32) + "req/s".padding(10) + "p50 us".padding(10) + "p99 us".padding(10) + "CPU us".padding(10) + "gateway /predict is")
+        say("\n\(connections) connection\(connections == 1 ? "" : "s"), batch 1, medians of \(rounds) interleaved rounds of \(seconds) s")
+        say("  " + "".padding(32) + "req/s".padding(10) + "p50 us".padding(10) + "p99 us".padding(10) + "CPU us".padding(10) + "gateway /predict is")
         let own = median(figures[0].requestsPerSecond)
         for (target, figure) in zip(targets, figures) {
             let rate = median(figure.requestsPerSecond)
             let cells = [rate, median(figure.p50), median(figure.p99), median(figure.microsecondsCPU)].map { "\(Int($0))".padding(10) }
-            print("  " + target.name.padding(32) + cells.joined() + String(format: "%.2f x", own / rate))
+            say("  " + target.name.padding(32) + cells.joined() + String(format: "%.2f x", own / rate))
         }
-        print("  " + "ONNX Runtime in a loop (limit)".padding(32) + "\(Int(limit))".padding(10) + "\(Int(1e6 / limit))".padding(30) + String(format: "%.2f x", own / limit))
+        say("  " + "ONNX Runtime in a loop (limit)".padding(32) + "\(Int(limit))".padding(10) + "\(Int(1e6 / limit))".padding(30) + String(format: "%.2f x", own / limit))
     }
 }

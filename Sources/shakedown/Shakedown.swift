@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 /// Tries the built platform the way its users will: whole processes, real training, real load.
 ///
@@ -25,4 +26,9 @@ struct Difference: Error, CustomStringConvertible {
 /// Throws a ``Difference`` when a promise does not hold.
 func require(_ holds: Bool, _ sentence: @autoclosure () -> String) throws {
     guard holds else { throw Difference(sentence()) }
+}
+
+/// Prints a line at once, also into a pipe: children write to the same place.
+func say(_ text: String) {
+    try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
 }

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import SlipwayCore
+import SlipwayPipeline
 import SlipwayStorage
 
 struct SoakCommand: ParsableCommand {
@@ -19,7 +21,6 @@ struct SoakCommand: ParsableCommand {
     var growthMax: Double = 10
 
     func run() throws {
-        setlinebuf(stdout)
         let signals = Child.endAllOnSignals()
         defer { signals.forEach { $0.cancel() } }
         let home = FileManager.default.temporaryDirectory.appending(path: "slipway-soak-\(ProcessInfo.processInfo.processIdentifier)")
@@ -29,7 +30,7 @@ struct SoakCommand: ParsableCommand {
             try FileManager.default.removeItem(at: home)
         } catch {
             Child.endAll()
-            print("shakedown: NOT as promised: \(error)\n  the platform's home is kept: \(home.path)")
+            say("shakedown: NOT as promised: \(error)\n  the platform's home is kept: \(home.path)")
             throw ExitCode(1)
         }
     }
@@ -46,19 +47,19 @@ struct SoakCommand: ParsableCommand {
             if number == settled { settledMiB = platform.residentMiB }
             guard number % 10 == 0 else { continue }
             let tally = load.soFar
-            print("promotion \(number): \(tally.requests) requests, \(tally.failures.values.joined().count) failed, resident \(Int(platform.residentMiB)) MiB")
+            say("promotion \(number): \(tally.requests) requests, \(tally.failures.values.joined().count) failed, resident \(Int(platform.residentMiB)) MiB")
             try require(tally.failures.isEmpty, "requests failed: \(tally.failures.mapValues { $0.prefix(3) })")
         }
         let tally = load.stop()
         let endMiB = platform.residentMiB
         try require(tally.failures.isEmpty, "requests failed: \(tally.failures.mapValues { $0.prefix(3) })")
         let growth = (endMiB / settledMiB - 1) * 100
-        print("\(promotions) promotions in \(Int(Date().timeIntervalSince(began))) s, \(tally.requests) requests, none failed, slowest \(String(format: "%.1f", tally.slowestMilliseconds)) ms")
-        print("resident memory \(String(format: "%.1f", settledMiB)) MiB after promotion \(settled), \(String(format: "%.1f", endMiB)) MiB at the end: \(String(format: "%+.1f", growth)) %")
+        say("\(promotions) promotions in \(Int(Date().timeIntervalSince(began))) s, \(tally.requests) requests, none failed, slowest \(String(format: "%.1f", tally.slowestMilliseconds)) ms")
+        say("resident memory \(String(format: "%.1f", settledMiB)) MiB after promotion \(settled), \(String(format: "%.1f", endMiB)) MiB at the end: \(String(format: "%+.1f", growth)) %")
         try require(growth <= growthMax, "memory grew by \(String(format: "%.1f", growth)) %, allowed \(growthMax) %")
         let proofs = try platform.command(["proof", "verify"])
         try require(proofs.status == 0, "the proofs do not hold: \(proofs.output)")
-        print(proofs.output.trimmingCharacters(in: .whitespacesAndNewlines))
+        say(proofs.output.trimmingCharacters(in: .whitespacesAndNewlines))
         try require(try platform.up.stop() == 0, "'slipway up' did not stop cleanly")
     }
 

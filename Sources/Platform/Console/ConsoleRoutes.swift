@@ -67,10 +67,8 @@ public struct ConsoleRoutes: Sendable {
         }
         api.post("promotions") { request, _ in
             let body = try await authorizedBody(request)
-            guard let model = body["model"]?.stringValue, let source = body["from"]?.stringValue else {
-                throw PlatformError(.invalidArgument, "'model' and 'from' must be given")
-            }
-            let id = try await backend.promote(model: try ModelName(model), from: try EnvironmentName(source))
+            let (model, source) = try promotion(body)
+            let id = try await backend.promote(model: model, from: source)
             return Response(json: ["id": .string(id.text)], status: .accepted)
         }
         api.post("reconcile") { request, _ in
@@ -90,8 +88,19 @@ public struct ConsoleRoutes: Sendable {
         return try JSONValue(parsing: buffer.readableBytesView)
     }
 
+    // Not inlined: the optimiser of Swift 6.3 crashes on an async closure into which a call with a typed
+    // error was inlined.
+    @inline(never)
     private func runID(_ context: PlatformRequestContext) throws -> RunID {
         try RunID(try context.parameters.require("id"))
+    }
+
+    @inline(never)
+    private func promotion(_ body: JSONValue) throws -> (ModelName, EnvironmentName) {
+        guard let model = body["model"]?.stringValue, let source = body["from"]?.stringValue else {
+            throw PlatformError(.invalidArgument, "'model' and 'from' must be given")
+        }
+        return (try ModelName(model), try EnvironmentName(source))
     }
 
     private func parameters(_ value: JSONValue?) throws -> [String: String] {
