@@ -27,25 +27,41 @@ public struct ControlClient: Sendable {
     ///
     /// - Throws: `unavailable` when the platform goes away in the middle.
     public func lines(_ path: String, _ line: (JSONValue) async throws -> Void) async throws {
-        try await peer.follow(PeerRequest(.GET, "/api/v1/\(path)")) { response in
-            guard (200..<300).contains(response.status.code) else {
-                _ = try Self.json(try await peer.answer(response))
-                return
-            }
-            var splitter = JSONLines()
-            do {
-                for try await chunk in response.body {
-                    for value in try splitter.add(chunk) { try await line(value) }
-                }
-            } catch is HTTPClientError {
-                throw PlatformError(
-                    .unavailable,
-                    "the platform went away",
-                    remedy: "start it again with 'slipway up': it finishes the run or rolls it back"
-                )
-            }
-            try splitter.finish()
+        let response = try await peer.follow(PeerRequest(.GET, "/api/v1/\(path)"))
+        guard (200..<300).contains(response.status.code) else {
+            _ = try Self.json(try await peer.answer(response))
+            return
         }
+        var splitter = JSONLines()
+        do {
+            for try await chunk in response.body {
+                for value in try splitter.add(chunk) {
+                    do {
+                        try await line(value)
+                    } catch {
+                        throw ConsumerFailure(error: error)
+                    }
+                }
+            }
+        } catch let failure as ConsumerFailure {
+            throw failure.error
+        } catch let error as PlatformError {
+            throw error
+        } catch {
+            if error is CancellationError || Task.isCancelled { throw CancellationError() }
+            throw PlatformError(
+                .unavailable,
+                "the platform went away",
+                remedy: "start it again with 'slipway up': it finishes the run or rolls it back",
+                cause: error
+            )
+        }
+        try splitter.finish()
+    }
+
+    /// Keeps what the consumer threw apart from what the connection did.
+    private struct ConsumerFailure: Error {
+        let error: any Error
     }
 
     private static func json(_ answer: PeerAnswer) throws(PlatformError) -> JSONValue {

@@ -2,30 +2,43 @@ import Foundation
 import NIOCore
 import SlipwayCore
 
-/// A file as a stream of buffers, one chunk in memory at a time; optionally as base64 between two texts.
+/// Files and texts as one stream of buffers, one chunk in memory at a time.
 struct FileChunks: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
 
-    /// How the file's bytes are sent.
-    enum Form: Sendable {
-        case plain
-        /// Base64, with text before and after: a file inside a JSON body.
-        case base64(before: [UInt8], after: [UInt8])
+    enum Part: Sendable {
+        case text(String)
+        case file(String)
+        /// A file inside a JSON text.
+        case base64(file: String)
     }
 
     /// Divisible by 3, so that base64 has no padding in the middle.
     private static let chunkBytes = ClientLimits.chunkBytes / 3 * 3
 
-    private let path: String
-    private let form: Form
-    private let fileBytes: Int64
+    private let parts: [Part]
+    /// What is sent in all.
+    let byteCount: Int64
 
-    /// - Throws: `not_found` when there is no such plain file, `exhausted` when it is larger than `bytesMax`.
-    init(
-        _ path: String,
-        form: Form = .plain,
-        bytesMax: Int64 = ClientLimits.fileBytesMax
-    ) throws(PlatformError) {
+    /// - Throws: `not_found` when there is no such plain file, `exhausted` when one is larger than `bytesMax`.
+    init(_ parts: [Part], fileBytesMax: Int64 = ClientLimits.fileBytesMax) throws(PlatformError) {
+        self.parts = parts
+        var count: Int64 = 0
+        for part in parts {
+            switch part {
+            case .text(let text): count += Int64(text.utf8.count)
+            case .file(let path): count += try Self.size(path, bytesMax: fileBytesMax)
+            case .base64(let path): count += (try Self.size(path, bytesMax: fileBytesMax) + 2) / 3 * 4
+            }
+        }
+        byteCount = count
+    }
+
+    init(file: String) throws(PlatformError) {
+        try self.init([.file(file)])
+    }
+
+    private static func size(_ path: String, bytesMax: Int64) throws(PlatformError) -> Int64 {
         let name = (path as NSString).lastPathComponent
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -34,63 +47,46 @@ struct FileChunks: AsyncSequence, Sendable {
         guard status.st_size <= bytesMax else {
             throw PlatformError(.exhausted, "'\(name)' is larger than \(bytesMax >> 20) MiB, the most that is sent")
         }
-        self.path = path
-        self.form = form
-        self.fileBytes = Int64(status.st_size)
-    }
-
-    /// What is sent in all.
-    var byteCount: Int64 {
-        switch form {
-        case .plain: fileBytes
-        case .base64(let before, let after): Int64(before.count + after.count) + (fileBytes + 2) / 3 * 4
-        }
+        return Int64(status.st_size)
     }
 
     func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(path: path, form: form)
+        AsyncIterator(parts: parts[...])
     }
 
     struct AsyncIterator: AsyncIteratorProtocol {
-        private enum Stage {
-            case before
-            case file(FileHandle)
-            case end
-        }
+        private var parts: ArraySlice<Part>
+        private var file: FileHandle?
 
-        private let path: String
-        private let form: Form
-        private var stage = Stage.before
-
-        init(path: String, form: Form) {
-            self.path = path
-            self.form = form
+        init(parts: ArraySlice<Part>) {
+            self.parts = parts
         }
 
         mutating func next() async throws -> ByteBuffer? {
-            switch stage {
-            case .before:
-                guard let handle = FileHandle(forReadingAtPath: path) else {
-                    throw PlatformError(.notFound, "the file '\((path as NSString).lastPathComponent)' is gone")
+            while let part = parts.first {
+                switch part {
+                case .text(let text):
+                    parts.removeFirst()
+                    return ByteBuffer(string: text)
+                case .file(let path):
+                    if let data = try chunk(path) { return ByteBuffer(bytes: data) }
+                case .base64(let path):
+                    if let data = try chunk(path) { return ByteBuffer(bytes: data.base64EncodedData()) }
                 }
-                stage = .file(handle)
-                if case .base64(let before, _) = form { return ByteBuffer(bytes: before) }
-                return try chunk(handle)
-            case .file(let handle): return try chunk(handle)
-            case .end: return nil
             }
+            return nil
         }
 
-        private mutating func chunk(_ handle: FileHandle) throws -> ByteBuffer? {
-            let data = try handle.read(upToCount: FileChunks.chunkBytes) ?? Data()
-            switch form {
-            case .plain where !data.isEmpty: return ByteBuffer(bytes: data)
-            case .base64 where !data.isEmpty: return ByteBuffer(bytes: data.base64EncodedData())
-            default: break
+        /// The next piece of the file; `nil` at its end, and then it is no part any more.
+        private mutating func chunk(_ path: String) throws -> Data? {
+            guard let handle = file ?? FileHandle(forReadingAtPath: path) else {
+                throw PlatformError(.notFound, "the file '\((path as NSString).lastPathComponent)' is gone")
             }
+            file = handle
+            if let data = try handle.read(upToCount: FileChunks.chunkBytes), !data.isEmpty { return data }
             try? handle.close()
-            stage = .end
-            if case .base64(_, let after) = form { return ByteBuffer(bytes: after) }
+            file = nil
+            parts.removeFirst()
             return nil
         }
     }

@@ -4,7 +4,7 @@ public import SlipwayTracking
 extension MLflowRegistry {
     public func uploadArtifact(runID: String, path: String, fromFile file: String) async throws {
         try Self.checkPath(path)
-        let chunks = try FileChunks(file)
+        let chunks = try FileChunks(file: file)
         let root = try await runRoot(runID)
         try await wire.upload(chunks, to: "\(root)/\(path)", doing: "store '\(path)' of run '\(runID)'")
     }

@@ -118,7 +118,7 @@ extension MLflowRegistry {
         let id = try info.text("model_id", doing: doing)
         let root = try artifactRoot(try info.text("artifact_uri", doing: doing))
         for (path, file) in files.sorted(by: { $0.key < $1.key }) {
-            try await wire.upload(try FileChunks(file), to: "\(root)/\(path)", doing: "store '\(path)' of a version of '\(model)'")
+            try await wire.upload(try FileChunks(file: file), to: "\(root)/\(path)", doing: "store '\(path)' of a version of '\(model)'")
         }
         _ = try await wire.send(
             .PATCH, "logged-models/\(id.urlEncoded)",

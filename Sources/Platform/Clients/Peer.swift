@@ -74,14 +74,11 @@ struct Peer: Sendable {
         }
     }
 
-    /// One request whose answer comes bit by bit for as long as there is something to say.
-    func follow<Value>(
-        _ request: PeerRequest,
-        _ take: (HTTPClientResponse) async throws -> Value
-    ) async throws -> Value {
+    /// One request whose answer comes bit by bit for as long as there is something to say: its head.
+    func follow(_ request: PeerRequest) async throws -> HTTPClientResponse {
         try await translating {
-            let head = NIODeadline.now() + .milliseconds(ClientLimits.call.milliseconds)
-            return try await take(try await connections.calls.execute(prepared(request), deadline: head))
+            let limit = NIODeadline.now() + .milliseconds(ClientLimits.call.milliseconds)
+            return try await connections.calls.execute(prepared(request), deadline: limit)
         }
     }
 
