@@ -178,7 +178,7 @@ let modules: [Module] = [
                 "SlipwayHTTP", "SlipwayTracking", "SlipwayTrackingServer", "SlipwayTrackingSQLite", "SlipwayInference",
                 "SlipwayInferenceServer", "SlipwayONNXRuntime", "SlipwayRelease", "SlipwayRouting", "SlipwayGateway",
             ],
-            outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioPosix]
+            outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix]
         )
     ),
     Module(

@@ -111,7 +111,7 @@ public struct OutboxEntry: Sendable, Hashable, Codable {
 
 /// How long an outbox tries. With these, an entry is tried for a little over an hour.
 public enum OutboxLimits {
-    public static let attemptsMax = 20
+    public static let attemptsMax = 22
     /// The pause after the first attempt; it doubles from then on.
     public static let pauseMin = Duration.seconds(1)
     public static let pauseMax = Duration.seconds(300)

@@ -30,6 +30,20 @@ public actor SlackNotifier: Notifier, Service {
         wallClock: WallClock = .system,
         logger: Logger
     ) async throws -> SlackNotifier {
+        try await open(
+            outbox: outbox, settings: settings, clock: clock, wallClock: wallClock, logger: logger, limit: SlackLimits.attempt
+        )
+    }
+
+    /// - Parameter limit: How long one attempt may take.
+    static func open(
+        outbox: any OutboxStore,
+        settings: SlackSettings,
+        clock: any Clock<Duration> = ContinuousClock(),
+        wallClock: WallClock,
+        logger: Logger,
+        limit: Duration
+    ) async throws -> SlackNotifier {
         var waiting: [String: Timestamp] = [:]
         for var entry in try await outbox.unfinished() {
             if entry.state == .sending {
@@ -40,19 +54,19 @@ public actor SlackNotifier: Notifier, Service {
             }
         }
         return SlackNotifier(
-            outbox: outbox, sender: SlackSender(target: settings.target, clock: clock), settings: settings,
+            outbox: outbox, sender: SlackSender(target: settings.target, clock: clock, limit: limit), settings: settings,
             clock: clock, wallClock: wallClock, logger: logger, waiting: waiting
         )
     }
 
-    init(
+    private init(
         outbox: any OutboxStore,
         sender: SlackSender,
         settings: SlackSettings,
         clock: any Clock<Duration>,
         wallClock: WallClock,
         logger: Logger,
-        waiting: [String: Timestamp] = [:]
+        waiting: [String: Timestamp]
     ) {
         self.outbox = outbox
         self.sender = sender

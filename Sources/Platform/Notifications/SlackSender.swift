@@ -10,7 +10,7 @@ import SlipwayPipeline
 struct SlackSender: Sendable {
     let target: SlackSettings.Target
     let clock: any Clock<Duration>
-    var limit = SlackLimits.attempt
+    let limit: Duration
 
     /// Never throws: whatever happens is an outcome, and no outcome holds a secret.
     func send(_ notification: SlipwayPipeline.Notification) async -> OutboxEntry.Outcome {

@@ -22,6 +22,8 @@ public final class SQLiteRunStore: RunStore {
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA journal_mode = WAL")
             try database.execute(sql: "PRAGMA synchronous = FULL")
+            // The kernel caches the file; a second cache would only grow resident memory.
+            try database.execute(sql: "PRAGMA cache_size = -256")
         }
         do {
             database = try DatabaseQueue(path: file, configuration: configuration)
