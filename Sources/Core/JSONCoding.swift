@@ -1,5 +1,7 @@
 import Foundation
 
+/// Codable knows one kind of number, so a whole double may come back as an integer; canonical bytes are
+/// exact only by way of the parser and the writer.
 extension JSONValue: Codable {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -46,14 +48,34 @@ extension JSONValue: Codable {
 
     /// A Codable value of our own out of its JSON form.
     ///
-    /// - Throws: ``PlatformError/Code/invalidArgument`` that names the field.
+    /// - Throws: ``PlatformError/Code/invalidArgument`` that names the field wherever Foundation's decoder does:
+    ///   not for a number that its type cannot hold.
     public func decoded<Value: Decodable>(as type: Value.Type) throws(PlatformError) -> Value {
         do {
             return try JSONDecoder().decode(type, from: Data(canonicalBytes))
         } catch let error as PlatformError {
             throw error
         } catch {
-            throw PlatformError(.invalidArgument, "a JSON value does not have the expected fields", cause: error)
+            throw PlatformError(.invalidArgument, "not the expected JSON: \(Self.mistake(error))", cause: error)
         }
+    }
+
+    private static func mistake(_ error: any Error) -> String {
+        switch error as? DecodingError {
+        case .keyNotFound(let key, let context): "\(place(context.codingPath + [key])) is missing"
+        case .typeMismatch(_, let context): "\(place(context.codingPath)) has another type"
+        case .valueNotFound(_, let context): "\(place(context.codingPath)) is null or missing"
+        case .dataCorrupted(let context): "\(place(context.codingPath)) cannot be read"
+        default: "the value cannot be read"
+        }
+    }
+
+    /// `'parts[1].share'`, or `the value` for the whole.
+    private static func place(_ keys: [any CodingKey]) -> String {
+        let path = keys.reduce("") { path, key in
+            if let index = key.intValue { return "\(path)[\(index)]" }
+            return path.isEmpty ? key.stringValue : "\(path).\(key.stringValue)"
+        }
+        return path.isEmpty ? "the value" : "'\(path.prefix(200))'"
     }
 }

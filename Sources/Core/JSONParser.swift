@@ -2,8 +2,9 @@ extension JSONValue {
     /// Parses one JSON text (RFC 8259).
     ///
     /// - Parameter depthMax: How many arrays and objects may stand inside one another.
-    /// - Throws: ``PlatformError/Code/invalidArgument`` with the byte offset of the first mistake: bad
-    ///   syntax, bad UTF-8, a duplicate key, a nest deeper than `depthMax`, or anything after the value.
+    /// - Throws: ``PlatformError/Code/invalidArgument`` with the byte offset at which reading stopped:
+    ///   bad syntax, bad UTF-8, a duplicate key, a nest deeper than `depthMax`, a number beyond a double, or
+    ///   anything after the value.
     public init(
         parsing bytes: some Collection<UInt8>,
         depthMax: Int = Limits.jsonDepthMax
@@ -162,7 +163,7 @@ private struct JSONParser {
     mutating func parseHex4() throws(PlatformError) -> UInt16 {
         guard offset + 4 <= bytes.count,
             let value = UInt16(String(decoding: bytes[offset..<offset + 4], as: UTF8.self), radix: 16),
-            bytes[offset] != UInt8(ascii: "+")
+            ![UInt8(ascii: "+"), UInt8(ascii: "-")].contains(bytes[offset])
         else { throw mistake("expected four hex digits") }
         offset += 4
         return value
@@ -191,7 +192,7 @@ private struct JSONParser {
         }
         let text = String(decoding: bytes[start..<offset], as: UTF8.self)
         if isInteger, let number = Int64(text) { return .int(number) }
-        guard let number = Double(text) else { throw mistake("not a number") }
+        guard let number = Double(text), number.isFinite else { throw mistake("a number beyond a double") }
         return .double(number)
     }
 

@@ -1,8 +1,9 @@
 extension JSONValue {
     /// The canonical bytes: keys in the order of their UTF-8, no space, shortest numbers that round-trip.
     ///
-    /// Equal values give equal bytes, so digests and signatures are taken over these. A double that is
-    /// not finite has no JSON form and is written `null`.
+    /// Equal values give equal bytes, so digests and signatures are taken over these. Texts keep their
+    /// scalars: two spellings of one character are equal to Swift, but not the same bytes. A double that
+    /// is not finite has no JSON form and is written `null`.
     public var canonicalBytes: [UInt8] {
         var out: [UInt8] = []
         write(into: &out, indent: nil)
@@ -57,7 +58,8 @@ extension JSONValue {
 
     private static func text(of number: Double) -> String {
         guard number.isFinite else { return "null" }
-        return number.description
+        // The two zeros are equal, so they are written alike.
+        return number == 0 ? "0.0" : number.description
     }
 
     private static func write(_ text: String, into out: inout [UInt8]) {

@@ -49,6 +49,13 @@ public struct EnvironmentName: CheckedText {
 
     public init(_ text: String) throws(PlatformError) {
         try checkName(text, what: "environment", bytesMax: 40, extra: "-", upperCase: false)
+        guard text.utf8.last != UInt8(ascii: "-") else {
+            throw PlatformError(
+                .invalidArgument,
+                "'\(text)' is not a valid environment",
+                remedy: "end it with a letter or digit"
+            )
+        }
         self.text = text
     }
 }

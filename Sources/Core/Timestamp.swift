@@ -25,18 +25,25 @@ public struct Timestamp: Hashable, Sendable, Codable, Comparable, CustomStringCo
 
     /// RFC 3339 with milliseconds, UTC: `2026-01-31T12:00:00.000Z`.
     public var description: String {
-        date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        // Only whole seconds go through `Date`: formatting its fraction cuts a millisecond off half the time.
+        let (quotient, remainder) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        let (seconds, fraction) = remainder < 0 ? (quotient - 1, remainder + 1000) : (quotient, remainder)
+        let text = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
+        return "\(text.dropLast()).\(String(1000 + fraction).dropFirst())Z"
     }
 
     public static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
 
+    /// Stops at the first and the last moment that can be written: a stored or sent time may be any number.
     public func advanced(by duration: Duration) -> Timestamp {
-        Timestamp(milliseconds: milliseconds + duration.milliseconds)
+        let step = duration.milliseconds
+        let (sum, isBeyond) = milliseconds.addingReportingOverflow(step)
+        return Timestamp(milliseconds: isBeyond ? (step < 0 ? .min : .max) : sum)
     }
 
     /// How long after `earlier` this is.
     public func since(_ earlier: Timestamp) -> Duration {
-        .milliseconds(milliseconds - earlier.milliseconds)
+        .milliseconds(milliseconds) - .milliseconds(earlier.milliseconds)
     }
 }
 
@@ -54,9 +61,12 @@ public struct WallClock: Sendable {
 }
 
 extension Duration {
+    /// Whole milliseconds, cut toward zero; the nearest `Int64` for what is longer than that can say.
     public var milliseconds: Int64 {
         let (seconds, attoseconds) = components
-        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        let (whole, isBeyond) = seconds.multipliedReportingOverflow(by: 1000)
+        let (sum, isSumBeyond) = whole.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)
+        return isBeyond || isSumBeyond ? (seconds < 0 ? .min : .max) : sum
     }
 
     public var seconds: Double {

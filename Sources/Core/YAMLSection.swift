@@ -16,6 +16,13 @@ public struct YAMLSection {
         guard text.utf8.count <= Limits.yamlBytesMax else {
             throw PlatformError(.invalidArgument, "'\(file)' is larger than \(Limits.yamlBytesMax >> 10) KiB")
         }
+        if let anchor = repeatedAnchor(in: text) {
+            throw PlatformError(
+                .invalidArgument,
+                "'\(file)' repeats the anchor '\(anchor.prefix(40))'",
+                remedy: "write the value out where it is used"
+            )
+        }
         let node: Node?
         do {
             node = try Yams.compose(yaml: text)
@@ -24,6 +31,29 @@ public struct YAMLSection {
         }
         guard let node else { throw PlatformError(.invalidArgument, "'\(file)' is empty") }
         return try YAMLSection(node, file: file, path: "")
+    }
+
+    /// An anchor that an alias may repeat: aliases of aliases make a few lines take for ever to compose.
+    ///
+    /// Looks at bytes, before any YAML is read, and so in comments and quotes too.
+    private static func repeatedAnchor(in text: String) -> String? {
+        let bytes = Array(text.utf8)
+        var anchors: Set<ArraySlice<UInt8>> = []
+        for (place, byte) in bytes.enumerated() where byte == UInt8(ascii: "&") || byte == UInt8(ascii: "*") {
+            let name = bytes[(place + 1)...].prefix { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+                case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"): true
+                default: false
+                }
+            }
+            if byte == UInt8(ascii: "&") {
+                anchors.insert(name)
+            } else if !name.isEmpty, anchors.contains(name) {
+                return String(decoding: name, as: UTF8.self)
+            }
+        }
+        return nil
     }
 
     private static func reason(_ error: any Error) -> String {

@@ -32,7 +32,9 @@ struct DigestTests {
     @Test("However the bytes are cut, the digest is the same", arguments: 0..<10 as Range<UInt64>)
     func pieces(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        let bytes = (0..<Int.random(in: 1...5_000, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let bytes = (0..<Int.random(in: 1...5_000, using: &random)).map { _ in
+            UInt8.random(in: 0...255, using: &random)
+        }
         var arrays = DigestHasher()
         var buffers = DigestHasher()
         var start = 0
@@ -78,8 +80,10 @@ struct DigestTests {
     func refusals() {
         let hex = Self.vectors[1].hex
         let refused = [
-            "", "sha256:", "abc", String(hex.dropLast()), hex + "0", hex.uppercased(), String(hex.dropLast()) + "g",
-            "sha512:\(hex)", "SHA256:\(hex)", "sha256:sha256:\(hex)", "sha256: \(hex)", " \(hex)", "\(hex)\n", "sha256-\(hex)",
+            "", "sha256:", "abc", String(hex.dropLast()), hex + "0", hex.uppercased(),
+            String(hex.dropLast()) + "g",
+            "sha512:\(hex)", "SHA256:\(hex)", "sha256:sha256:\(hex)", "sha256: \(hex)", " \(hex)", "\(hex)\n",
+            "sha256-\(hex)",
             String(repeating: "\u{0661}", count: 64), String(repeating: "\u{0661}", count: 32),
         ]
         for text in refused {
@@ -100,7 +104,8 @@ struct DigestTests {
         "Secrets are equal only byte for byte",
         arguments: [
             ("", "", true), ("token", "token", true), ("\u{E9}", "\u{E9}", true), ("token", "tokem", false),
-            ("token", "Token", false), ("token", "toke", false), ("token", "token ", false), ("token", "", false),
+            ("token", "Token", false), ("token", "toke", false), ("token", "token ", false),
+            ("token", "", false),
             ("", "token", false), ("token", "token\0", false), ("\u{E9}", "e\u{301}", false),
         ]
     )
@@ -115,7 +120,12 @@ struct DigestTests {
         for place in secret.indices {
             var other = secret
             other[place] ^= 1
-            #expect(!constantTimeEqual(String(decoding: secret, as: UTF8.self), String(decoding: other, as: UTF8.self)))
+            #expect(
+                !constantTimeEqual(
+                    String(decoding: secret, as: UTF8.self),
+                    String(decoding: other, as: UTF8.self)
+                )
+            )
         }
     }
 }

@@ -3,7 +3,9 @@ import Testing
 
 @Suite("JSON value")
 struct JSONValueTests {
-    let value: JSONValue = ["text": "a", "int": 3, "double": 2.5, "flag": true, "list": [1], "object": ["x": 1], "none": nil]
+    let value: JSONValue = [
+        "text": "a", "int": 3, "double": 2.5, "flag": true, "list": [1], "object": ["x": 1], "none": nil,
+    ]
 
     @Test("An accessor gives its own kind")
     func accessors() {
@@ -17,7 +19,10 @@ struct JSONValueTests {
         #expect(value["none"]?.isNull == true)
     }
 
-    @Test("An accessor gives nothing for any other kind, so a text never passes for a number", arguments: ["text", "int", "double", "flag", "list", "object", "none"])
+    @Test(
+        "An accessor gives nothing for any other kind, so a text never passes for a number",
+        arguments: ["text", "int", "double", "flag", "list", "object", "none"]
+    )
     func otherKinds(key: String) throws {
         let member = try #require(value[key])
         #expect((member.stringValue != nil) == (key == "text"))

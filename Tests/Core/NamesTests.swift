@@ -32,7 +32,8 @@ struct NamesTests {
     @Test(
         "What people call their models, aliases, environments and runs is taken as written",
         arguments: [
-            (.model, "tumor"), (.model, "Fraud_v2.1-eu"), (.model, "7segments"), (.model, "a..b"), (.alias, "A"),
+            (.model, "tumor"), (.model, "Fraud_v2.1-eu"), (.model, "7segments"), (.model, "a..b"),
+            (.alias, "A"),
             (.alias, "champion"), (.alias, "blue_1-x"), (.environment, "dev"), (.environment, "eu-west-1"),
             (.run, "20260131-120000-a1b2c3"),
         ] as [(Kind, String)]
@@ -45,8 +46,10 @@ struct NamesTests {
         "No kind of name takes nothing, space, a way out of its folder, or what is not ASCII",
         arguments: Kind.allCases,
         [
-            "", " ", "a b", " a", "a ", "a\n", "\na", "a\0", "a\t", ".", "..", "../a", "a/b", "/a", "a\\b", ".hidden", "-flag",
-            "_a", "a:b", "a@b", "a%2f", "a?b", "a#b", "a*", "a'b", "a\"b", "$a", "\u{E9}", "e\u{301}", "\u{FF41}", "a\u{200B}",
+            "", " ", "a b", " a", "a ", "a\n", "\na", "a\0", "a\t", ".", "..", "../a", "a/b", "/a", "a\\b",
+            ".hidden", "-flag",
+            "_a", "a:b", "a@b", "a%2f", "a?b", "a#b", "a*", "a'b", "a\"b", "$a", "\u{E9}", "e\u{301}",
+            "\u{FF41}", "a\u{200B}",
             "a\u{0661}", "\u{1F680}",
         ]
     )
@@ -60,7 +63,8 @@ struct NamesTests {
     @Test(
         "A kind refuses what only another kind allows",
         arguments: [
-            (.alias, "a.b"), (.environment, "Dev"), (.environment, "a_b"), (.environment, "a.b"), (.environment, "dev-"),
+            (.alias, "a.b"), (.environment, "Dev"), (.environment, "a_b"), (.environment, "a.b"),
+            (.environment, "dev-"),
             (.run, "A1"), (.run, "a_b"), (.run, "a.b"),
         ] as [(Kind, String)]
     )
@@ -79,7 +83,9 @@ struct NamesTests {
 
     @Test("A refusal repeats no more than 80 characters of what it refuses")
     func longRefusal() {
-        let error = #expect(throws: PlatformError.self) { try ModelName(String(repeating: "!", count: 100_000)) }
+        let error = #expect(throws: PlatformError.self) {
+            try ModelName(String(repeating: "!", count: 100_000))
+        }
         #expect((error?.message.count ?? .max) < 120)
     }
 
@@ -88,7 +94,10 @@ struct NamesTests {
         let text = "0123456789abcdef0123456789abcdef01234567"
         #expect(try CommitID(text).text == text)
         #expect(try CommitID(text).short == "01234567")
-        let refused = ["", "HEAD", String(text.dropLast()), text + "8", text.uppercased(), String(text.dropLast()) + "g", String(text.dropLast()) + "\n", " " + text.dropLast()]
+        let refused = [
+            "", "HEAD", String(text.dropLast()), text + "8", text.uppercased(), String(text.dropLast()) + "g",
+            String(text.dropLast()) + "\n", " " + text.dropLast(),
+        ]
         for other in refused {
             let error = #expect(throws: PlatformError.self) { try CommitID(other) }
             #expect(error?.code == .invalidArgument)
@@ -101,7 +110,10 @@ struct NamesTests {
         #expect(try ModelVersion("12") == ModelVersion(12))
         #expect(try ModelVersion(12).description == "12")
         #expect(try ModelVersion("9223372036854775807").number == .max)
-        let refused = ["", "0", "-1", "+1", "01", "1.0", "1e3", " 1", "1 ", "1\n", "a", "\u{0661}", "\u{FF11}", "9223372036854775808"]
+        let refused = [
+            "", "0", "-1", "+1", "01", "1.0", "1e3", " 1", "1 ", "1\n", "a", "\u{0661}", "\u{FF11}",
+            "9223372036854775808",
+        ]
         for text in refused {
             let error = #expect(throws: PlatformError.self) { try ModelVersion(text) }
             #expect(error?.code == .invalidArgument)

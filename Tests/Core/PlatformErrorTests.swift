@@ -9,7 +9,12 @@ struct PlatformErrorTests {
 
     @Test("Wrapping one of ours changes nothing: code, remedy, cause and origin are the first ones")
     func ours() {
-        let first = PlatformError(.notFound, "model 'tumor' does not exist", remedy: "register it", cause: Refused())
+        let first = PlatformError(
+            .notFound,
+            "model 'tumor' does not exist",
+            remedy: "register it",
+            cause: Refused()
+        )
         let wrapped = PlatformError.wrapping(first, doing: "load it", code: .unavailable)
         #expect(wrapped.code == .notFound)
         #expect(wrapped.message == first.message)
@@ -29,17 +34,34 @@ struct PlatformErrorTests {
         #expect(wrapped.origin == "SlipwayCoreTests/PlatformErrorTests.swift:\(line)")
     }
 
-    @Test("Wrapping a strange error can say which kind of failure it is", arguments: PlatformError.Code.allCases)
+    @Test(
+        "Wrapping a strange error can say which kind of failure it is",
+        arguments: PlatformError.Code.allCases
+    )
     func kind(code: PlatformError.Code) {
         #expect(PlatformError.wrapping(Refused(), doing: "ask", code: code).code == code)
     }
 
     @Test("In a log it is one line: code, message, origin, then each cause")
     func description() {
-        let inner = PlatformError(.unavailable, "tracking did not answer", cause: Refused(), file: "A/B.swift", line: 1)
-        let outer = PlatformError(.failedPrecondition, "no champion", remedy: "wait", cause: inner, file: "C/D.swift", line: 2)
+        let inner = PlatformError(
+            .unavailable,
+            "tracking did not answer",
+            cause: Refused(),
+            file: "A/B.swift",
+            line: 1
+        )
+        let outer = PlatformError(
+            .failedPrecondition,
+            "no champion",
+            remedy: "wait",
+            cause: inner,
+            file: "C/D.swift",
+            line: 2
+        )
         #expect(
-            "\(outer)" == "failed_precondition: no champion [C/D.swift:2] <- unavailable: tracking did not answer [A/B.swift:1] "
+            "\(outer)"
+                == "failed_precondition: no champion [C/D.swift:2] <- unavailable: tracking did not answer [A/B.swift:1] "
                 + "<- connection refused"
         )
         #expect("\(PlatformError(.corrupt, "x", file: "A/B.swift", line: 3))" == "corrupt: x [A/B.swift:3]")
@@ -49,7 +71,8 @@ struct PlatformErrorTests {
     func codes() {
         #expect(
             PlatformError.Code.allCases.map(\.rawValue) == [
-                "invalid_argument", "not_found", "already_exists", "failed_precondition", "exhausted", "unavailable", "corrupt",
+                "invalid_argument", "not_found", "already_exists", "failed_precondition", "exhausted",
+                "unavailable", "corrupt",
                 "unexpected",
             ]
         )

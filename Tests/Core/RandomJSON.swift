@@ -15,7 +15,8 @@ struct RandomJSON {
     mutating func value(depth: Int = 0) -> JSONValue {
         switch Int.random(in: 0..<(depth < Self.depthMax ? 8 : 5), using: &random) {
         case 0: return Bool.random(using: &random) ? .null : .bool(Bool.random(using: &random))
-        case 1: return .int(Int64(truncatingIfNeeded: random.next()) >> Int64.random(in: 0..<64, using: &random))
+        case 1:
+            return .int(Int64(truncatingIfNeeded: random.next()) >> Int64.random(in: 0..<64, using: &random))
         case 2: return .double(double())
         case 3, 4: return .string(text())
         case 5: return .array((0..<count()).map { _ in value(depth: depth + 1) })
@@ -54,7 +55,10 @@ struct RandomJSON {
 
     /// One to a few small injuries; some leave the text valid.
     mutating func mutated(_ bytes: [UInt8]) -> [UInt8] {
-        let telling = Array(#"{}[]",:0123456789.eE+-\/ubfnrtalsd "#.utf8) + [0x00, 0x1F, 0x7F, 0x80, 0xC3, 0xED, 0xF4, 0xFF]
+        let telling =
+            Array(#"{}[]",:0123456789.eE+-\/ubfnrtalsd "#.utf8) + [
+                0x00, 0x1F, 0x7F, 0x80, 0xC3, 0xED, 0xF4, 0xFF,
+            ]
         var bytes = bytes
         for _ in 0..<Int.random(in: 1...Self.mutationsMax, using: &random) {
             let place = Int.random(in: 0...bytes.count, using: &random)

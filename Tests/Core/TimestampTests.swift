@@ -8,10 +8,12 @@ struct TimestampTests {
     @Test(
         "It reads as RFC 3339 in UTC, with milliseconds always",
         arguments: [
-            (0, "1970-01-01T00:00:00.000Z"), (1, "1970-01-01T00:00:00.001Z"), (-1, "1969-12-31T23:59:59.999Z"),
+            (0, "1970-01-01T00:00:00.000Z"), (1, "1970-01-01T00:00:00.001Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
             (-1000, "1969-12-31T23:59:59.000Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
             (1_769_860_800_000, "2026-01-31T12:00:00.000Z"), (1_769_860_800_001, "2026-01-31T12:00:00.001Z"),
-            (1_769_860_799_999, "2026-01-31T11:59:59.999Z"), (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (1_769_860_799_999, "2026-01-31T11:59:59.999Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
         ] as [(Int64, String)]
     )
     func rfc3339(milliseconds: Int64, text: String) {
@@ -34,9 +36,14 @@ struct TimestampTests {
         var random = SeededGenerator(seed: seed)
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
         for _ in 0..<200 {
-            let moment = Timestamp(milliseconds: .random(in: -2_000_000_000_000...253_402_300_799_999, using: &random))
+            let moment = Timestamp(
+                milliseconds: .random(in: -2_000_000_000_000...253_402_300_799_999, using: &random)
+            )
             #expect(Timestamp(moment.date) == moment)
-            #expect(Timestamp(try Date(moment.description, strategy: style)) == moment, "\(moment.milliseconds)")
+            #expect(
+                Timestamp(try Date(moment.description, strategy: style)) == moment,
+                "\(moment.milliseconds)"
+            )
         }
     }
 

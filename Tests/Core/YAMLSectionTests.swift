@@ -44,7 +44,11 @@ struct YAMLSectionTests {
         #expect(try section.table("table") == ["x": "1", "y": "two"])
         #expect(try section.section("inner")?.section("deep")?.text("key") == "value")
         #expect(try section.section("inner")?.section("deep")?.path == "inner.deep")
-        #expect(section.keys == ["text", "quoted", "number", "integer", "flag", "choice", "list", "table", "inner"])
+        #expect(
+            section.keys == [
+                "text", "quoted", "number", "integer", "flag", "choice", "list", "table", "inner",
+            ]
+        )
     }
 
     @Test("What is not there, or null, is nothing", arguments: ["other: 1", "key:", "key: ~", "key: null"])
@@ -83,8 +87,10 @@ struct YAMLSectionTests {
     @Test(
         "A text that is no single mapping is refused, and names the file",
         arguments: [
-            "", "# nothing\n", "- a\n- b\n", "words", "a: 1\na: 2\n", "{ a: 1, 'a': 2 }", "a: 1\n---\nb: 2\n", "a: [1\n", "a: }\n", "\ta: 1",
-            "a: *missing", "? [x]\n: 1\n", "? { x: 1 }\n: 1\n", "a: \"\\q\"", "a: 1\n b: 2\n", "%YAML 9.9\n---\na: 1\n", "a: !<tag 1",
+            "", "# nothing\n", "- a\n- b\n", "words", "a: 1\na: 2\n", "{ a: 1, 'a': 2 }", "a: 1\n---\nb: 2\n",
+            "a: [1\n", "a: }\n", "\ta: 1",
+            "a: *missing", "? [x]\n: 1\n", "? { x: 1 }\n: 1\n", "a: \"\\q\"", "a: 1\n b: 2\n",
+            "%YAML 9.9\n---\na: 1\n", "a: !<tag 1",
         ]
     )
     func notAMapping(text: String) {
@@ -106,19 +112,53 @@ struct YAMLSectionTests {
         arguments: ["[", "{a: ", "- ", "? ", "{? "]
     )
     func nest(level: String) {
-        let error = #expect(throws: PlatformError.self) { try parse("a:\n  " + String(repeating: level, count: 50_000)) }
+        let error = #expect(throws: PlatformError.self) {
+            try parse("a:\n  " + String(repeating: level, count: 50_000))
+        }
         #expect(error?.code == .invalidArgument)
+    }
+
+    @Test("An alias is refused before it is followed: aliases of aliases would take for ever")
+    func aliases() throws {
+        let once = #expect(throws: PlatformError.self) { try parse("a: &base { x: 1 }\nb: *base\n") }
+        #expect(once?.message == "'a.yaml' repeats the anchor 'base'")
+        #expect(once?.remedy != nil)
+        var bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for level in 1...30 {
+            let aliases = Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ",")
+            bomb += "a\(level): &a\(level) [\(aliases)]\n"
+        }
+        let error = #expect(throws: PlatformError.self) { try parse(bomb + "? *a30\n: 1\n") }
+        #expect(error?.message == "'a.yaml' repeats the anchor 'a0'")
+    }
+
+    @Test("An anchor alone, and the signs of a shell or a product, are no alias")
+    func noAliases() throws {
+        let section = try parse("a: &base 1\nrun: make a && rm *.o &\nsum: a &b + c *d\nglob: '*base64'\n")
+        #expect(try section.text("run") == "make a && rm *.o &")
+        #expect(try section.text("sum") == "a &b + c *d")
+        #expect(try section.text("glob") == "*base64")
     }
 
     @Test("A value of the wrong kind or outside its range is refused with its line and its whole path")
     func wrongValues() throws {
         let text = "spec:\n  key: blau\n  list: [[a]]\n  map: { a: { b: c } }\n"
-        let spec = { (section: YAMLSection) throws -> YAMLSection in try #require(try section.section("spec")) }
+        let spec = { (section: YAMLSection) throws -> YAMLSection in try #require(try section.section("spec"))
+        }
         let reads: [(String, (YAMLSection) throws -> Void)] = [
-            ("a.yaml:2: 'spec.key' must be a number from 0.0 to 1.0, not 'blau'", { _ = try spec($0).number("key", in: 0...1) }),
-            ("a.yaml:2: 'spec.key' must be a whole number from 0 to 9, not 'blau'", { _ = try spec($0).integer("key", in: 0...9) }),
+            (
+                "a.yaml:2: 'spec.key' must be a number from 0.0 to 1.0, not 'blau'",
+                { _ = try spec($0).number("key", in: 0...1) }
+            ),
+            (
+                "a.yaml:2: 'spec.key' must be a whole number from 0 to 9, not 'blau'",
+                { _ = try spec($0).integer("key", in: 0...9) }
+            ),
             ("a.yaml:2: 'spec.key' must be true or false, not 'blau'", { _ = try spec($0).flag("key") }),
-            ("a.yaml:2: 'spec.key' must be one of 'green', 'blue', not 'blau'", { _ = try spec($0).choice("key", Color.self) }),
+            (
+                "a.yaml:2: 'spec.key' must be one of 'green', 'blue', not 'blau'",
+                { _ = try spec($0).choice("key", Color.self) }
+            ),
             ("a.yaml:2: 'spec.key' must be a list", { _ = try spec($0).texts("key") }),
             ("a.yaml:2: 'spec.key' must be a mapping of keys to values", { _ = try spec($0).section("key") }),
             ("a.yaml:3: 'spec.list' must be a list of texts", { _ = try spec($0).texts("list") }),
@@ -128,16 +168,24 @@ struct YAMLSectionTests {
         for (message, read) in reads {
             #expect(try refusal(text, read)?.message == message)
         }
-        #expect(try refusal(text) { _ = try spec($0).choice("key", Color.self) }?.remedy == "did you mean 'blue'?")
+        #expect(
+            try refusal(text) { _ = try spec($0).choice("key", Color.self) }?.remedy == "did you mean 'blue'?"
+        )
     }
 
-    @Test("A number must be one, finite and in its range", arguments: ["nan", ".nan", "1.5", "-0.1", "1e400", "", "0,5", "yes"])
+    @Test(
+        "A number must be one, finite and in its range",
+        arguments: ["nan", ".nan", "1.5", "-0.1", "1e400", "", "0,5", "yes"]
+    )
     func numbers(text: String) throws {
         _ = try refusal("key: '\(text)'") { _ = try $0.number("key", in: 0...1) }
         _ = try refusal("key: '\(text)'") { _ = try $0.integer("key", in: 0...1) }
     }
 
-    @Test("A flag is true or false; YAML's other words for it are not taken", arguments: ["yes", "no", "on", "off", "True", "1", "0", "y"])
+    @Test(
+        "A flag is true or false; YAML's other words for it are not taken",
+        arguments: ["yes", "no", "on", "off", "True", "1", "0", "y"]
+    )
     func flags(text: String) throws {
         _ = try refusal("key: \(text)") { _ = try $0.flag("key") }
     }
@@ -145,7 +193,8 @@ struct YAMLSectionTests {
     @Test(
         "The nearest word is proposed only when it is near",
         arguments: [
-            ("wieght", "weight"), ("Weight", "weight"), ("weights", "weight"), ("versoin", "version"), ("x", nil), ("", nil),
+            ("wieght", "weight"), ("Weight", "weight"), ("weights", "weight"), ("versoin", "version"),
+            ("x", nil), ("", nil),
             ("observation", nil),
         ] as [(String, String?)]
     )
@@ -154,7 +203,10 @@ struct YAMLSectionTests {
         #expect(YAMLSection.nearest(word, []) == nil)
     }
 
-    @Test("A broken file is refused as an invalid argument or read: nothing else", arguments: 0..<20 as Range<UInt64>)
+    @Test(
+        "A broken file is refused as an invalid argument or read: nothing else",
+        arguments: 0..<20 as Range<UInt64>
+    )
     func fuzz(seed: UInt64) throws {
         let valid = """
             apiVersion: slipway.dev/v1
@@ -167,7 +219,7 @@ struct YAMLSectionTests {
               note: >-
                 folded
                 text
-              again: *all
+              other: 'it''s "so"'
             """
         let telling = Array("{}[]:,-?*&!|>'\"%@`#~ \t\n\\ab1".utf8) + [0x00, 0x80, 0xC3]
         var random = SeededGenerator(seed: seed)
