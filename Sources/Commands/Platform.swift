@@ -42,6 +42,7 @@ struct Platform {
     private let tracking: HTTPServer
     private let models: EmbeddedModelServer
     private let inference: (api: HTTPServer, metrics: HTTPServer)
+    private let required: RequiredVersions
     private let started = ContinuousClock.now
 
     var repositoryAddress: String { repository.address }
@@ -67,12 +68,15 @@ struct Platform {
             logger: settings.logger
         )
         models = EmbeddedModelServer(repository: ModelRepository(folder: URL(filePath: home.modelsFolder)), runtime: Runtime.onnx())
+        let models = models
+        let required = RequiredVersions()
+        self.required = required
         inference = InferenceEngine.servers(
             models,
             host: settings.host,
             port: settings.ports.modelServer,
             metricsPort: settings.ports.metrics,
-            isReady: nil,
+            isReady: { required.allServe { models.isReady($1, of: $0) } },
             logger: settings.logger
         )
     }
@@ -150,7 +154,7 @@ struct Platform {
                 servers: [models],
                 gateways: [gateway],
                 holds: holds,
-                state: home.acceptedState,
+                state: required.watching(home.acceptedState),
                 proofs: proofs
             ),
             logger: logger

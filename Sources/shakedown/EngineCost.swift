@@ -22,7 +22,7 @@ struct EngineCost {
         try require(status.status == 0, "not everything serves after the restart:\n\(status.output)")
         Thread.sleep(forTimeInterval: 3)
         say("start with \(Self.models) released models: ready, all serving, in \(Int(again.readySeconds * 1000)) ms (promised: under 1000)")
-        say("resident memory at rest with \(Self.models) models, 2 versions each where promoted: \(Int(again.residentMiB)) MiB (promised: under 120)\n")
+        say("resident memory at rest with \(Self.models) models, \(Int(again.residentMiB)) MiB (promised: under 120)\n")
         try require(try again.up.stop() == 0, "'slipway up' did not stop cleanly")
     }
 

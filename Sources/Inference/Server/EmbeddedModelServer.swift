@@ -126,6 +126,12 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
 
     public func unload(_ version: ModelVersion, of model: ModelName) async throws {
         try await control.unload(version, of: model.text)
+        await control.forget(version, of: model.text)
+    }
+
+    /// Whether a version is ready now.
+    public func isReady(_ version: ModelVersion, of model: ModelName) -> Bool {
+        table.load(ordering: .acquiring).models[model.text]?.versions[version] != nil
     }
 
     public func index() async throws -> [ServedVersion] {

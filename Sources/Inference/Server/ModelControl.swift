@@ -96,6 +96,15 @@ actor ModelControl {
         }
     }
 
+    /// Drops what is left of a version that is not loaded: its entry and its files. Whoever loads it
+    /// again brings the files.
+    func forget(_ version: ModelVersion, of model: String) {
+        let key = Key(model: model, version: version)
+        guard loaded[key] == nil, waiting[key] == nil, case .unavailable = lifecycles[key, default: VersionLifecycle()].state else { return }
+        lifecycles[key] = nil
+        repository.remove(version, model: model)
+    }
+
     private func drain(_ key: Key) async {
         defer { wake(key) }
         let version = loaded.removeValue(forKey: key)

@@ -46,9 +46,7 @@ extension Road {
         _ tags: [String: String]
     ) async throws -> RegisteredVersion {
         let registry = ports.registry
-        if let made = try await registry.versions(of: model).first(where: {
-            $0.tags[VersionTag.run] == id.text
-        }) {
+        if let made = try await registry.versions(of: model, tag: VersionTag.run, value: id.text).first {
             try await registry.setVersionTags(tags, version: made.version, of: model)
             return made
         }

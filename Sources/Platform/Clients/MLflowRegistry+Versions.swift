@@ -13,7 +13,7 @@ extension MLflowRegistry {
     ) async throws -> RegisteredVersion {
         try await makeModel(model)
         // A version of this source with these tags is an earlier call's, whose answer was lost.
-        let made = try await versions(of: model).last { version in
+        let made = try await candidates(of: model, tags: tags).last { version in
             version.source == source && (version.runID ?? "") == runID && tags.allSatisfy { version.tags[$0.key] == $0.value }
         }
         if let made { return made }
@@ -27,12 +27,35 @@ extension MLflowRegistry {
     }
 
     public func versions(of model: ModelName) async throws -> [RegisteredVersion] {
+        try await versions(of: model, filter: "")
+    }
+
+    public func versions(of model: ModelName, tag: String, value: String) async throws -> [RegisteredVersion] {
+        guard Self.isPlain(tag), Self.isPlain(value) else {
+            return try await versions(of: model).filter { $0.tags[tag] == value }
+        }
+        return try await versions(of: model, filter: " and tags.`\(tag)` = '\(value)'")
+    }
+
+    /// Versions that an earlier call with these tags may have made: those of the same run, if it has one.
+    private func candidates(of model: ModelName, tags: [String: String]) async throws -> [RegisteredVersion] {
+        guard let run = tags[VersionTag.run] else { return try await versions(of: model) }
+        return try await versions(of: model, tag: VersionTag.run, value: run)
+    }
+
+    /// Whether a filter can hold the text without quoting it.
+    private static func isPlain(_ text: String) -> Bool {
+        text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && ![UInt8(ascii: "'"), UInt8(ascii: "`"), UInt8(ascii: "\"")].contains($0) }
+    }
+
+    /// - Parameter filter: What follows the model's name, beginning with ` and `.
+    private func versions(of model: ModelName, filter: String) async throws -> [RegisteredVersion] {
         let doing = "list versions of '\(model)'"
         var versions: [RegisteredVersion] = []
         var token = ""
         for _ in 0..<ClientLimits.pagesMax {
             // A model's name holds no quote.
-            var query = [("filter", "name='\(model)'"), ("max_results", "\(Self.versionsPerPage)")]
+            var query = [("filter", "name='\(model)'\(filter)"), ("max_results", "\(Self.versionsPerPage)")]
             if !token.isEmpty { query.append(("page_token", token)) }
             let page = try await wire.get("model-versions/search", query, doing: doing)
             for item in page["model_versions"]?.arrayValue ?? [] { versions.append(try Self.version(item, of: model, doing: doing)) }
@@ -98,7 +121,7 @@ extension MLflowRegistry {
         guard !files.isEmpty else { throw PlatformError(.invalidArgument, "a version of '\(model)' cannot be made of no files") }
         for path in files.keys { try Self.checkPath(path) }
         try await makeModel(model)
-        let made = try await versions(of: model).last { version in
+        let made = try await candidates(of: model, tags: tags).last { version in
             !tags.isEmpty && tags.allSatisfy { version.tags[$0.key] == $0.value }
         }
         if let made { return made }

@@ -44,7 +44,7 @@ public struct ReleaseAcceptance: Sendable, Hashable {
                     accepted.entries[release.model] = before
                     continue
                 }
-                try Self.check(release, path: path, before: before?.release, knows: knows)
+                try Self.check(release, text: text, path: path, before: before?.release, knows: knows)
                 accepted.entries[release.model] = .init(release: release, commit: commit)
             } catch {
                 refusals.append(Refusal(path: path, model: model, reason: error.message, remedy: error.remedy))
@@ -57,6 +57,7 @@ public struct ReleaseAcceptance: Sendable, Hashable {
 
     private static func check(
         _ release: Release,
+        text: String,
         path: String,
         before: Release?,
         knows: (ModelName, ModelVersion) -> Bool?
@@ -67,7 +68,7 @@ public struct ReleaseAcceptance: Sendable, Hashable {
             case false?:
                 throw PlatformError(
                     .notFound,
-                    "\(path): version \(version) of '\(release.model)' is not in the registry",
+                    "\(path):\(ReleaseFile.line(naming: version, in: text)): version \(version) of '\(release.model)' is not in the registry",
                     remedy: "register it, or name a version that exists"
                 )
             case nil:

@@ -70,6 +70,16 @@ public enum ReleaseFile {
         return try ModelVersion(number)
     }
 
+    /// The first line that names the version, for messages; 1 when none does.
+    static func line(naming version: ModelVersion, in text: String) -> Int {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let index = lines.firstIndex { line in
+            let words = line.split { !$0.isLetter && !$0.isNumber }
+            return zip(words, words.dropFirst()).contains { ($0 == "version" || $0 == "lastGood") && $1 == "\(version)" }
+        }
+        return (index ?? 0) + 1
+    }
+
     public static func text(_ release: Release) -> String {
         var lines = [
             "apiVersion: \(apiVersion)",

@@ -161,9 +161,9 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         let previous = try await accepted()
         let head = try await ports.repository.head()
         let files = try await ports.repository.releaseFiles(of: environment, at: head)
-        let known = try await knownVersions(files, previous)
+        let known = await knownVersions(files, previous)
         let next = ReleaseAcceptance(files: files, commit: head, previous: previous) { model, version in
-            known[model].map { $0?.contains(version) } ?? nil
+            known[model].map { $0.contains(version) }
         }
         if next.accepted != previous { try ports.state.save(next.accepted) }
         accepted = next.accepted
@@ -176,20 +176,30 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         self.head = head
     }
 
-    /// The registry's versions of the models whose files name one that was not accepted before.
+    /// Which of the versions that files name, and that were not accepted before, the registry has; no entry
+    /// for a model about which it does not answer.
     private func knownVersions(
         _ files: [String: String],
         _ previous: AcceptedReleases
-    ) async throws -> [ModelName: Set<ModelVersion>?] {
-        var known: [ModelName: Set<ModelVersion>?] = [:]
+    ) async -> [ModelName: Set<ModelVersion>] {
+        var known: [ModelName: Set<ModelVersion>] = [:]
         for (path, text) in files {
             guard let release = try? ReleaseFile.parse(text, path: path) else { continue }
             let before = previous.entries[release.model]?.release.requiredVersions ?? []
             guard !release.requiredVersions.isSubset(of: before) else { continue }
+            known[release.model] = try? await knownVersions(release.requiredVersions.subtracting(before), of: release.model)
+        }
+        return known
+    }
+
+    /// Those of `versions` that the registry has; asks for each, as a model may have thousands.
+    private func knownVersions(_ versions: Set<ModelVersion>, of model: ModelName) async throws -> Set<ModelVersion> {
+        var known: Set<ModelVersion> = []
+        for version in versions.sorted() {
             do {
-                known[release.model] = Set(try await ports.registry.versions(of: release.model).map(\.version))
-            } catch {
-                known[release.model] = .some(nil)
+                known.insert(try await ports.registry.version(version, of: model).version)
+            } catch let error as PlatformError where error.code == .notFound {
+                continue
             }
         }
         return known

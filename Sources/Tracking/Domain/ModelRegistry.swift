@@ -35,6 +35,8 @@ public protocol ModelRegistry: Sendable {
     func version(_ version: ModelVersion, of model: ModelName) async throws -> RegisteredVersion
     /// All versions, lowest first; empty when the model does not exist.
     func versions(of model: ModelName) async throws -> [RegisteredVersion]
+    /// Those of ``versions(of:)`` that have this tag; asks for no more than these.
+    func versions(of model: ModelName, tag: String, value: String) async throws -> [RegisteredVersion]
     func setVersionTags(_ tags: [String: String], version: ModelVersion, of model: ModelName) async throws
 
     /// Empty when the model does not exist.
@@ -60,6 +62,12 @@ public protocol ModelRegistry: Sendable {
         tags: [String: String],
         description: String
     ) async throws -> RegisteredVersion
+}
+
+extension ModelRegistry {
+    public func versions(of model: ModelName, tag: String, value: String) async throws -> [RegisteredVersion] {
+        try await versions(of: model).filter { $0.tags[tag] == value }
+    }
 }
 
 /// An MLflow run, as far as the platform needs it.

@@ -24,6 +24,8 @@ public struct SQLiteTrackingStore: TrackingStore {
             configuration.prepareDatabase { db in
                 try db.execute(sql: "PRAGMA synchronous = FULL")
                 try db.execute(sql: "PRAGMA foreign_keys = ON")
+                // The kernel caches the file; a cache in each connection would only grow resident memory.
+                try db.execute(sql: "PRAGMA cache_size = -\(StoreLimits.cacheKiB)")
             }
             database = try DatabasePool(path: path, configuration: configuration)
             self.clock = clock
@@ -84,6 +86,7 @@ public struct SQLiteTrackingStore: TrackingStore {
 enum StoreLimits {
     static let busySeconds: Double = 10
     static let readers = 4
+    static let cacheKiB = 256
 }
 
 /// 32 hex digits, as MLflow makes its ids.
