@@ -442,6 +442,20 @@ for module in tested {
         )
     )
 }
+// Tests of several modules together.
+if only?.contains("SlipwayReconciler") ?? true {
+    targets.append(
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "SlipwayCore", "SlipwayTesting", "SlipwayTracking", "SlipwayInference", "SlipwayRelease", "SlipwayReconciler",
+                Outside.logging.product,
+            ],
+            path: "Tests/Simulation",
+            swiftSettings: settings
+        )
+    )
+}
 if only == nil {
     targets.append(
         .executableTarget(

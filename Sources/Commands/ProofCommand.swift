@@ -40,7 +40,7 @@ struct ProofVerify: AsyncParsableCommand {
         if folder == nil, FileManager.default.fileExists(atPath: home.runsDatabase) {
             let runs = try await SQLiteRunStore(file: home.runsDatabase).runs(limit: 100_000)
             // Two platforms never share a home, so its runs and its proofs belong together.
-            expectations.runs = runs.filter { $0.state == .succeeded }.map(\.id)
+            expectations.runs = runs.filter { $0.state == .succeeded && $0.conditions.count == SuccessCondition.allCases.count }.map(\.id)
             expectations.envelopes = try runs.flatMap(\.proofs).map { try Digest($0) }
         }
         let report = try ProofFolder(folder ?? home.proofsFolder).verify(key: verifyingKey, expectations: expectations)
