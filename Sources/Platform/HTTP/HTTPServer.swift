@@ -57,6 +57,9 @@ public struct HTTPServer: Service {
     public func run() async throws {
         let fastRoutes = fastRoutes
         let bound = bound
+        // At a stop the framework logs each of its cancelled tasks as an error; what matters is thrown.
+        var quiet = logger
+        quiet.logLevel = .critical
         let application = Application(
             responder: responder,
             server: .http1(
@@ -75,7 +78,7 @@ public struct HTTPServer: Service {
                 bound.succeed(channel.localAddress?.port ?? 0)
             },
             eventLoopGroupProvider: .shared(eventLoops),
-            logger: logger
+            logger: quiet
         )
         do {
             try await application.run()

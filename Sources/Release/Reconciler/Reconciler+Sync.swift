@@ -99,6 +99,7 @@ extension Reconciler {
     ) -> (SyncState, String) {
         if let refusal = refusals.first(where: { $0.model == model }) { return (.refused, refusal.reason) }
         guard let release else { return (.outOfSync, "not released") }
+        guard gitProblem.isEmpty else { return (.unreachable, gitProblem) }
         guard !observed.servers.values.contains(where: { $0 == nil }), !observed.gateways.values.contains(where: { $0 == nil }) else {
             return (.unreachable, "a replica does not answer")
         }

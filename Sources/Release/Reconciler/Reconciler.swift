@@ -66,6 +66,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     var refusals: [ReleaseAcceptance.Refusal] = []
     /// Why the last pass did not end in agreement; empty when it did.
     var problem = ""
+    /// Why Git's word could not be had in the last pass; empty when it could.
+    var gitProblem = ""
     private var isReconciling = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var wakes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -131,14 +133,21 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             waiting = []
             for other in others { other.resume() }
         }
+        gitProblem = await Self.problem { try await accept() }
+        // Repairs go on without Git, towards what was accepted last.
+        let serving = await Self.problem { try await converge() }
+        let text = [gitProblem, serving].filter { !$0.isEmpty }.joined(separator: "; ")
+        if text != problem, !text.isEmpty { logger.warning("out of sync", metadata: ["reason": .string(text)]) }
+        problem = text
+    }
+
+    /// Why the work failed; empty when it did not.
+    private static func problem(_ work: () async throws -> Void) async -> String {
         do {
-            try await accept()
-            try await converge()
-            problem = ""
+            try await work()
+            return ""
         } catch {
-            let text = Self.text(error)
-            if text != problem { logger.warning("out of sync", metadata: ["reason": .string(text)]) }
-            problem = text
+            return text(error)
         }
     }
 
