@@ -221,7 +221,7 @@ let modules: [Module] = [
         purpose: "The tracking store on SQLite and the artifacts in a folder.",
         uses: ["SlipwayCore", "SlipwayTracking"],
         outside: [.grdb],
-        tests: Tests(path: "Tracking/SQLite")
+        tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(
         name: "SlipwayONNXRuntime",
@@ -474,6 +474,14 @@ if only == nil {
                 Outside.argumentParser.product,
             ],
             path: "Sources/shakedown",
+            swiftSettings: settings
+        )
+    )
+    targets.append(
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["slipway", "shakedown", "SlipwayCore", "SlipwayPipeline", "SlipwayRelease", "SlipwayStorage", "SlipwayTesting"],
+            path: "Tests/EndToEnd",
             swiftSettings: settings
         )
     )

@@ -11,6 +11,7 @@ public struct YAMLSection {
     public let line: Int
     public private(set) var keys: [String] = []
     private var nodes: [String: Node] = [:]
+    private var lines: [String: Int] = [:]
 
     public static func parse(_ text: String, file: String) throws(PlatformError) -> YAMLSection {
         guard text.utf8.count <= Limits.yamlBytesMax else {
@@ -82,6 +83,7 @@ public struct YAMLSection {
                 throw Self.mistake(file, key.mark?.line ?? line, "key '\(scalar.string)' is there twice")
             }
             keys.append(scalar.string)
+            lines[scalar.string] = key.mark?.line
         }
     }
 
@@ -102,7 +104,8 @@ public struct YAMLSection {
         nodes[key].map { !Self.isNull($0) } ?? false
     }
 
-    public func lineOf(_ key: String) -> Int { nodes[key]?.mark?.line ?? line }
+    /// Where the key stands; its value may begin further down.
+    public func lineOf(_ key: String) -> Int { lines[key] ?? line }
 
     public func mistake(_ key: String, _ what: String, remedy: String? = nil) -> PlatformError {
         Self.mistake(file, lineOf(key), "'\(path.isEmpty ? key : "\(path).\(key)")' \(what)", remedy: remedy)

@@ -14,6 +14,8 @@ struct PlatformUnderTest {
     let readySeconds: Double
 
     /// The built program beside this one.
+    ///
+    /// In a test, this program is the bundle of all tests, which lies there too.
     static func program(_ name: String) throws -> String {
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let path = URL(filePath: own).deletingLastPathComponent().appending(path: name).path

@@ -143,6 +143,10 @@ enum FilterToken: Equatable {
     /// The longest filter that is read.
     static let bytesMax = 64 << 10
 
+    private var isComparison: Bool {
+        if case .symbol(let symbol) = self { Filter.Operator(rawValue: symbol) != nil } else { false }
+    }
+
     static func all(of text: String) throws(PlatformError) -> [FilterToken] {
         guard text.utf8.count <= bytesMax else {
             throw PlatformError(.invalidArgument, "Invalid filter: longer than \(bytesMax) bytes")
@@ -156,8 +160,10 @@ enum FilterToken: Equatable {
             case " ", "\t", "\n", "\r": index += 1
             case "'", "\"", "`":
                 tokens.append(try quoted(characters, &index, text: text))
+            // After a comparison, a dot begins a number.
+            case "." where tokens.last?.isComparison == true:
+                tokens.append(try wordOrNumber(characters, &index, text: text, after: tokens.last))
             case "(", ")", ",", ".":
-                // A dot before a digit after a symbol begins a number.
                 tokens.append(.symbol(String(character)))
                 index += 1
             case "=", "!", "<", ">":
@@ -210,7 +216,7 @@ enum FilterToken: Equatable {
         text: String,
         after previous: FilterToken?
     ) throws(PlatformError) -> FilterToken {
-        let expectsValue = if case .symbol(let symbol)? = previous { Filter.Operator(rawValue: symbol) != nil } else { false }
+        let expectsValue = previous?.isComparison == true
         var word = ""
         while index < characters.count {
             let character = characters[index]

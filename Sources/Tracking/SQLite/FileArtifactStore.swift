@@ -26,7 +26,7 @@ public struct FileArtifactStore: ArtifactStore {
 
     public func write(_ path: ArtifactPath) throws -> any ArtifactWriter {
         let target = try place(path)
-        return try FileArtifactWriter(target: target, beside: staging.appending(path: UUID().uuidString))
+        return try FileArtifactWriter(root: root, target: target, beside: staging.appending(path: UUID().uuidString))
     }
 
     public func read(_ path: ArtifactPath) throws -> any ArtifactReader {
@@ -77,11 +77,13 @@ public struct FileArtifactStore: ArtifactStore {
 }
 
 private final class FileArtifactWriter: ArtifactWriter, @unchecked Sendable {
+    private let root: URL
     private let target: URL
     private let beside: URL
     private var descriptor: Int32
 
-    init(target: URL, beside: URL) throws {
+    init(root: URL, target: URL, beside: URL) throws {
+        self.root = root
         self.target = target
         self.beside = beside
         descriptor = open(beside.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
@@ -108,17 +110,31 @@ private final class FileArtifactWriter: ArtifactWriter, @unchecked Sendable {
         guard fsync(descriptor) == 0 else { throw writeFailure() }
         close(descriptor)
         descriptor = -1
-        do {
-            try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
-        } catch {
-            throw PlatformError.wrapping(error, doing: "make the artifact's folder", code: .unavailable)
-        }
+        let folder = target.deletingLastPathComponent()
+        try makeFolder(folder)
         guard rename(beside.path, target.path) == 0 else { throw writeFailure() }
-        // The name is on disk once its folder is.
-        let folder = open(target.deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-        guard folder >= 0 else { throw writeFailure() }
-        defer { close(folder) }
-        guard fsync(folder) == 0 else { throw writeFailure() }
+        try synchronize(folder)
+    }
+
+    /// Makes `folder` and those above it up to the root, each on disk before anything is put into it.
+    private func makeFolder(_ folder: URL) throws {
+        guard folder.path.count > root.path.count else { return }
+        let parent = folder.deletingLastPathComponent()
+        if mkdir(folder.path, 0o755) != 0 {
+            guard errno != EEXIST else { return }
+            guard errno == ENOENT else { throw writeFailure() }
+            try makeFolder(parent)
+            guard mkdir(folder.path, 0o755) == 0 || errno == EEXIST else { throw writeFailure() }
+        }
+        try synchronize(parent)
+    }
+
+    /// A name is on disk once its folder is.
+    private func synchronize(_ folder: URL) throws {
+        let descriptor = open(folder.path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw writeFailure() }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw writeFailure() }
     }
 
     func abandon() {

@@ -103,7 +103,9 @@ extension SQLiteTrackingStore {
         keyed: [
             .tag: .init(table: "loggedModelTag", owner: "model", column: "loggedModel.id"),
             .parameter: .init(table: "loggedModelParam", owner: "model", column: "loggedModel.id"),
-            .metric: .init(table: "metric", owner: "model", column: "loggedModel.id"),
+            .metric: .init(
+                table: "metric", owner: "model", column: "loggedModel.id", first: " ORDER BY k.timestamp DESC, k.step DESC"
+            ),
         ],
         name: "logged models"
     )

@@ -198,7 +198,8 @@ extension SQLiteTrackingStore {
         ],
         numbers: ["version_number", "version", "creation_timestamp", "last_updated_timestamp"],
         keyed: [.tag: .init(table: "modelVersionTag", owner: "version", column: "modelVersion.id")],
-        name: "model versions"
+        name: "model versions",
+        lookups: ["name": "modelVersion.model = (SELECT id FROM registeredModel WHERE name = ?)"]
     )
 
     /// What `source` means: where the artifacts are, and the logged model if it names one.

@@ -9,6 +9,8 @@ struct SearchTarget: Sendable {
         let table: String
         let owner: String
         let column: String
+        /// Which of several values of one key an order looks at: the first in this order.
+        var first = ""
     }
 
     let table: String
@@ -18,15 +20,16 @@ struct SearchTarget: Sendable {
     let keyed: [Filter.Field.Kind: Keyed]
     /// What messages call it.
     let name: String
+    /// Attributes that another table holds → the condition, with one `?`, that finds an equal one by index.
+    var lookups: [String: String] = [:]
 }
 
 /// A search as SQL with arguments: nothing of the filter's text ever becomes SQL.
 struct SearchSQL {
     private(set) var conditions: [String] = []
-    private(set) var joins = ""
     private(set) var order: [String] = []
     private(set) var arguments: [any DatabaseValueConvertible] = []
-    private var joinArguments: [any DatabaseValueConvertible] = []
+    private var orderArguments: [any DatabaseValueConvertible] = []
     private let target: SearchTarget
     /// Marks the registry's entries that are prompts, which MLflow keeps among the models.
     private static let promptTag = "mlflow.prompt.is_prompt"
@@ -45,20 +48,19 @@ struct SearchSQL {
     }
 
     mutating func add(_ terms: [SortTerm], fallback: String) throws(PlatformError) {
-        for (index, term) in terms.enumerated() {
+        for term in terms {
             let direction = term.isAscending ? "ASC" : "DESC"
             let column: String
             if term.field.kind == .attribute {
                 column = try self.column(of: term.field)
             } else {
+                // Not a join: a key with several values would show its owner several times.
                 let keyed = try self.keyed(term.field)
-                let alias = "sort\(index)"
-                joins += " LEFT JOIN \(keyed.table) \(alias) ON \(alias).\(keyed.owner) = \(keyed.column) AND \(alias).key = ?"
-                joinArguments.append(term.field.key)
-                column = "\(alias).value"
+                column = "(SELECT k.value FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?\(keyed.first) LIMIT 1)"
+                orderArguments.append(term.field.key)
             }
             // What has no value (or NaN) comes last in both directions.
-            order.append("\(column) IS NULL, \(column) \(direction)")
+            order.append("\(column) \(direction) NULLS LAST")
         }
         order.append(fallback)
     }
@@ -66,8 +68,8 @@ struct SearchSQL {
     /// The whole statement. One row more than the limit is asked for, to know whether a page follows.
     func statement(_ search: Search) -> (sql: String, arguments: StatementArguments) {
         let whereClause = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
-        let sql = "SELECT \(target.table).* FROM \(target.table)\(joins)\(whereClause) ORDER BY \(order.joined(separator: ", ")) LIMIT ? OFFSET ?"
-        let all = joinArguments + arguments + [search.limit + 1, search.offset]
+        let sql = "SELECT \(target.table).* FROM \(target.table)\(whereClause) ORDER BY \(order.joined(separator: ", ")) LIMIT ? OFFSET ?"
+        let all = arguments + orderArguments + [search.limit + 1, search.offset]
         return (sql, StatementArguments(all))
     }
 
@@ -92,6 +94,9 @@ struct SearchSQL {
         let field = condition.field
         guard field.kind != .attribute else {
             let column = try self.column(of: field)
+            if let lookup = target.lookups[field.key], case .compare(.equal, .text(let text)) = condition.comparison {
+                return add(lookup, [text])
+            }
             let isNumber = target.numbers.contains(field.key)
             let (sql, values) = try Self.compare(column, condition, isNumber: isNumber)
             return add(sql, values)

@@ -127,7 +127,7 @@ extension Search {
         }
         var viewText: String?
         if let view { viewText = try parameters.text(view) }
-        guard token.isEmpty || Int(token) != nil else {
+        guard token.isEmpty || Int(token).map({ $0 >= 0 }) == true else {
             throw PlatformError(.invalidArgument, "Invalid page token, could not parse '\(token.prefix(100))'")
         }
         self.init(

@@ -1,5 +1,6 @@
 import Foundation
 import SlipwayCore
+import SlipwayTesting
 import Testing
 
 @testable import SlipwayGateway
@@ -66,8 +67,10 @@ struct TritonClientTests {
         process.standardOutput = pipe
         process.standardError = pipe
         try process.run()
-        let output = try await Task.detached { try pipe.fileHandleForReading.readToEnd() ?? Data() }.value
-        process.waitUntilExit()
+        let output = try await onThread {
+            defer { process.waitUntilExit() }
+            return try pipe.fileHandleForReading.readToEnd() ?? Data()
+        }
         return (process.terminationStatus, String(decoding: output, as: UTF8.self))
     }
 }

@@ -156,9 +156,14 @@ struct ProcessGroupRunnerTests {
             left.arguments = ["300"]
             left.environment = ["SLIPWAY_RUN_ID": mark]
             try left.run()
+            defer { left.terminate() }
+            // A process that has just been started shows its environment a moment later.
+            #expect(await isSoon { self.environment(of: left.processIdentifier).contains(mark) })
             #expect(await runner.endLeftovers(key: "SLIPWAY_RUN_ID", value: mark + "x") == 0)
+            #expect(left.isRunning)
             #expect(await runner.endLeftovers(key: "SLIPWAY_RUN_ID", value: mark) == 1)
-            left.waitUntilExit()
+            #expect(await isSoon { !left.isRunning })
+            try #require(!left.isRunning)
             #expect(left.terminationReason == .uncaughtSignal)
         }
     }
@@ -180,15 +185,27 @@ struct ProcessGroupRunnerTests {
         )
     }
 
-    /// KILL is sent, the kernel takes a moment: bounded, by what `/proc` says.
+    /// KILL is sent, the kernel takes a moment.
     private func isGone(_ process: Int32) async -> Bool {
-        for _ in 0..<500 {
+        await isSoon {
             let state = FileManager.default.contents(atPath: "/proc/\(process)/stat")
                 .map { String(decoding: $0, as: UTF8.self) }
             // A zombie has ended; whoever adopted it has not looked yet.
-            guard let state, !state.contains(") Z ") else { return true }
-            await Task.yield()
-            usleep(2_000)
+            guard let state else { return true }
+            return state.contains(") Z ")
+        }
+    }
+
+    private func environment(of process: Int32) -> String {
+        FileManager.default.contents(atPath: "/proc/\(process)/environ")
+            .map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
+    /// Whether `condition` holds within ten seconds; the kernel needs none of them, a busy machine may.
+    private func isSoon(_ condition: () -> Bool) async -> Bool {
+        for _ in 0..<5_000 {
+            if condition() { return true }
+            try? await Task.sleep(for: .milliseconds(2))
         }
         return false
     }

@@ -85,7 +85,7 @@ struct EnvelopeTests {
             process.arguments = ["-c", Self.script]
             process.currentDirectoryURL = folder
             try process.run()
-            process.waitUntilExit()
+            try await onThread { process.waitUntilExit() }
             #expect(process.terminationStatus == 0)
         }
     }
