@@ -105,14 +105,14 @@ struct UpstreamTests {
     @Test("A server that does not answer in time is a 503 that says so, and its connection is not used again")
     func slow() async throws {
         var limits = UpstreamLimits()
-        limits.answerDeadline = .milliseconds(150)
+        limits.answerDeadline = .seconds(2)
         limits.tick = .milliseconds(10)
         try await withUpstream(limits: limits) { upstream, fixture in
             let loop = MultiThreadedEventLoopGroup.singleton.next()
             upstream.plays([.silence])
             let late = try await fixture.post(on: loop, "/predict")
             #expect(late.status == .serviceUnavailable)
-            #expect(late.errorMessage?.contains("did not answer within 0.15 s") == true)
+            #expect(late.errorMessage?.contains("did not answer within 2") == true)
             try await fixture.expect(.ok, on: loop)
             let counters = try await fixture.gateway.counters(of: ModelName("tumor"))
             #expect(counters[try ModelVersion(1)]?.errors == 1)
@@ -124,7 +124,7 @@ struct UpstreamTests {
         var limits = UpstreamLimits()
         limits.connectionsMax = 1
         limits.waitingMax = 2
-        limits.answerDeadline = .milliseconds(300)
+        limits.answerDeadline = .seconds(3)
         limits.tick = .milliseconds(10)
         try await withUpstream(limits: limits) { upstream, fixture in
             let loop = MultiThreadedEventLoopGroup.singleton.next()

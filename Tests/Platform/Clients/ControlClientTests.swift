@@ -7,7 +7,7 @@ import Testing
 
 @testable import SlipwayClients
 
-@Suite("Control client", .timeLimit(.minutes(1)))
+@Suite("Control client", .timeLimit(.minutes(3)))
 struct ControlClientTests {
     @Test("Reads and writes carry the token; an error of the platform comes back as it was thrown", arguments: PlatformError.Code.allCases)
     func errors(code: PlatformError.Code) async throws {

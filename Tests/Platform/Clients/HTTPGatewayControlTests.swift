@@ -11,7 +11,7 @@ import Testing
 @testable import SlipwayClients
 
 /// The client against the gateway itself, so that both sides of the wire agree.
-@Suite("Gateway client", .timeLimit(.minutes(1)))
+@Suite("Gateway client", .timeLimit(.minutes(3)))
 struct HTTPGatewayControlTests {
     @Test("A reload takes up what Git says and answers the generation; routes and weights come back as they are")
     func reload() async throws {

@@ -75,7 +75,7 @@ struct MLflowRegistryTests {
     @Test("A transfer in which nothing moves any more ends, and leaves no file")
     func stalls() async throws {
         try await withScratchFolder { folder in
-            try await withConnections(stall: .milliseconds(100)) { connections in
+            try await withConnections(stall: .seconds(2)) { connections in
                 let peer = FakePeer { seen in
                     guard seen.target.contains("mlflow-artifacts") else { return json(Self.run) }
                     return Response(
@@ -204,7 +204,7 @@ struct MLflowRegistryTests {
         #expect(peer.requests.allSatisfy { !$0.target.contains("pw") })
     }
 
-    @Test("A cancelled call ends as cancelled, not as a failure of the server", .timeLimit(.minutes(1)))
+    @Test("A cancelled call ends as cancelled, not as a failure of the server", .timeLimit(.minutes(3)))
     func cancelled() async throws {
         try await withConnections { connections in
             try await withRawServer({ $0.eventLoop.makeSucceededVoidFuture() }) { url in

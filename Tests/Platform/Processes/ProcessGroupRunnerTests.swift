@@ -49,7 +49,7 @@ struct ProcessGroupRunnerTests {
         try await withScratchFolder { folder in
             let script = "trap '' TERM; (trap '' TERM; sleep 300) & echo $!; sleep 300"
             let lines = Lines()
-            let result = try await runner.run(command(script, in: folder, timeout: .milliseconds(300))) {
+            let result = try await runner.run(command(script, in: folder, timeout: .seconds(3))) {
                 lines.add($0)
             }
             #expect(result == .timedOut)

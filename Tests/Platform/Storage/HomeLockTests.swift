@@ -42,7 +42,7 @@ struct HomeLockTests {
         }
     }
 
-    @Test("A process that we started does not carry the lock on after us", .timeLimit(.minutes(1)))
+    @Test("A process that we started does not carry the lock on after us", .timeLimit(.minutes(3)))
     func children() async throws {
         try await withHome { home in
             try home.create()

@@ -132,7 +132,7 @@ struct ReleaseFileTests {
                 #expect(error.code == .invalidArgument, "\(error) for \(text)")
             }
         }
-        #expect(clock.now - start < .seconds(3))
+        #expect(clock.now - start < .seconds(60))
         // Otherwise nothing but refusals was tried.
         #expect(accepted > 10)
     }
