@@ -3,10 +3,10 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo soak bench lint clean
+.PHONY: help setup build test demo soak crash bench bench-tracking lint clean
 
 help: ## What there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install Debian packages and the Python environment (once)
 	@bash ops/timed.sh setup bash ops/setup.sh
@@ -24,6 +24,12 @@ demo: build ## A model's whole road on real data, checked at every turn
 
 soak: build ## 200 promotions in a row under load
 	@$(BIN)/shakedown soak
+
+crash: build ## 200 rounds of kill -9 under writing tracking clients
+	@$(BIN)/shakedown crash
+
+bench-tracking: build ## The tracking server beside MLflow's, in one run
+	@$(BIN)/shakedown bench-tracking
 
 bench: build ## Speed beside the usual arrangements, in one run
 	@$(BIN)/shakedown bench

@@ -471,7 +471,7 @@ if only == nil {
             name: "shakedown",
             dependencies: [
                 "SlipwayCore", "SlipwayInference", "SlipwayRelease", "SlipwayPipeline", "SlipwayStorage", "SlipwayONNXRuntime",
-                Outside.argumentParser.product,
+                Outside.argumentParser.product, Outside.grdb.product,
             ],
             path: "Sources/shakedown",
             swiftSettings: settings

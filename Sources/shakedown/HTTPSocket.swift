@@ -35,10 +35,14 @@ final class HTTPSocket {
         return Int(UInt16(bigEndian: address.sin_port))
     }
 
-    /// Connects again when the server has closed the connection before this request.
     func post(_ path: String, headers: [String: String], body: [UInt8]) throws -> Answer {
+        try send("POST", path, headers: headers, body: body)
+    }
+
+    /// Connects first when there is no connection, as after a failure.
+    func send(_ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8] = []) throws -> Answer {
         if descriptor < 0 { try connect() }
-        var head = "POST \(path) HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: \(body.count)\r\n"
+        var head = "\(method) \(path) HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: \(body.count)\r\n"
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
         let bytes = Array((head + "\r\n").utf8) + body
         do {

@@ -98,11 +98,7 @@ struct PlatformUnderTest {
     }
 
     /// Resident memory of the platform in MiB.
-    var residentMiB: Double {
-        let status = (try? String(contentsOfFile: "/proc/\(up.id)/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-        return (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Double($0) } ?? 0) / 1024
-    }
+    var residentMiB: Double { residentMemoryMiB(up.id) }
 
     /// CPU time the platform has used, in seconds.
     var cpuSeconds: Double { processCPUSeconds(up.id) }

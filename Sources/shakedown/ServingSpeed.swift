@@ -122,7 +122,10 @@ struct ServingSpeed {
 
     /// In microseconds.
     private func time(after label: String, in text: String) -> Double? {
-        guard let range = text.range(of: label), let word = text[range.upperBound...].split(whereSeparator: \.isWhitespace).first else { return nil }
+        // At the beginning of a line: a share of requests may end in the same signs.
+        let lines = text.split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
+        guard let line = lines.first(where: { $0.first.map(String.init) == label }), line.count > 1 else { return nil }
+        let word = line[1]
         for (unit, factor) in [("us", 1.0), ("ms", 1e3), ("s", 1e6)] where word.hasSuffix(unit) {
             return Double(word.dropLast(unit.count)).map { $0 * factor }
         }

@@ -25,7 +25,7 @@ public protocol RunStoring: Sendable {
     /// Logs everything or nothing.
     func log(runID: String, metrics: [Metric], parameters: [String: String], tags: [String: String]) async throws
     func deleteRunTag(runID: String, key: String) async throws
-    func metricHistory(runID: String, key: String, limit: Int, after: Int) async throws -> Page<Metric>
+    func metricHistory(runID: String, key: String, limit: Int, after: SearchCursor?) async throws -> Page<Metric>
     func logInputs(runID: String, datasets: [JSONValue], models: [String]) async throws
     func logOutputs(runID: String, models: [ModelOutput]) async throws
     /// - Parameter experiments: Ids; none finds nothing.
@@ -106,14 +106,20 @@ public struct Search: Sendable {
     public var order: [SortTerm]
     public var view: ViewType
     public var limit: Int
-    /// How many items earlier pages had.
-    public var offset: Int
+    /// Where the page before this one ended; nil for the first.
+    public var after: SearchCursor?
 
-    public init(filter: Filter = .everything, order: [SortTerm] = [], view: ViewType = .activeOnly, limit: Int, offset: Int = 0) {
+    public init(
+        filter: Filter = .everything,
+        order: [SortTerm] = [],
+        view: ViewType = .activeOnly,
+        limit: Int,
+        after: SearchCursor? = nil
+    ) {
         self.filter = filter
         self.order = order
         self.view = view
         self.limit = limit
-        self.offset = offset
+        self.after = after
     }
 }

@@ -88,8 +88,8 @@ extension SQLiteTrackingStore {
             var sql = SearchSQL(Self.experimentTarget)
             Self.add(search.view, column: "experiment.stage", to: &sql)
             try sql.add(search.filter)
-            try sql.add(search.order, fallback: search.order.isEmpty ? "experiment.created DESC, experiment.id DESC" : "experiment.id ASC")
-            return try db.page(sql, search) { try Self.experiment($0, $1) }
+            try sql.add(search.order, fallback: search.order.isEmpty ? [.descending("experiment.created"), .descending("experiment.id")] : [.ascending("experiment.id")])
+            return try db.page(sql, search) { db, rows in try rows.map { try Self.experiment(db, $0) } }
         }
     }
 

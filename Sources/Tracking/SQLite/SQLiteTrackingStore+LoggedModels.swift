@@ -85,8 +85,8 @@ extension SQLiteTrackingStore {
             sql.add("loggedModel.experiment IN (\(ids.map { _ in "?" }.joined(separator: ", ")))", ids)
             Self.add(.activeOnly, column: "loggedModel.stage", to: &sql)
             try sql.add(search.filter)
-            try sql.add(search.order, fallback: "loggedModel.created DESC, loggedModel.id ASC")
-            return try db.page(sql, search) { try Self.loggedModel($0, $1) }
+            try sql.add(search.order, fallback: [.descending("loggedModel.created"), .ascending("loggedModel.id")])
+            return try db.page(sql, search) { db, rows in try rows.map { try Self.loggedModel(db, $0) } }
         }
     }
 
@@ -107,7 +107,8 @@ extension SQLiteTrackingStore {
                 table: "metric", owner: "model", column: "loggedModel.id", first: " ORDER BY k.timestamp DESC, k.step DESC"
             ),
         ],
-        name: "logged models"
+        name: "logged models",
+        optional: ["model_type", "source_run_id"]
     )
 
     static func loggedModel(_ db: Database, id: String) throws -> LoggedModel {

@@ -61,8 +61,8 @@ extension SQLiteTrackingStore {
         try await read { db in
             var sql = SearchSQL(Self.modelTarget)
             try sql.add(search.filter)
-            try sql.add(search.order, fallback: "registeredModel.name ASC")
-            return try db.page(sql, search) { db, row in try Self.model(db, row) }
+            try sql.add(search.order, fallback: [.ascending("registeredModel.name")])
+            return try db.page(sql, search) { db, rows in try rows.map { try Self.model(db, $0) } }
         }
     }
 
@@ -144,8 +144,8 @@ extension SQLiteTrackingStore {
             var sql = SearchSQL(Self.versionTarget)
             sql.add("modelVersion.isDeleted = 0")
             try sql.add(search.filter)
-            try sql.add(search.order, fallback: "modelVersion.updated DESC, (SELECT name FROM registeredModel WHERE id = modelVersion.model) ASC, modelVersion.version DESC")
-            return try db.page(sql, search) { try Self.version($0, $1) }
+            try sql.add(search.order, fallback: [.descending("modelVersion.updated"), .ascending(Self.modelNameColumn), .descending("modelVersion.version")])
+            return try db.page(sql, search) { db, rows in try rows.map { try Self.version(db, $0) } }
         }
     }
 
@@ -187,10 +187,12 @@ extension SQLiteTrackingStore {
         name: "registered models"
     )
 
+    private static let modelNameColumn = "(SELECT name FROM registeredModel WHERE id = modelVersion.model)"
+
     private static let versionTarget = SearchTarget(
         table: "modelVersion",
         attributes: [
-            "name": "(SELECT name FROM registeredModel WHERE id = modelVersion.model)", "version_number": "modelVersion.version",
+            "name": modelNameColumn, "version_number": "modelVersion.version",
             "version": "modelVersion.version", "run_id": "modelVersion.runID", "source_path": "modelVersion.source",
             "source": "modelVersion.source", "creation_timestamp": "modelVersion.created",
             "last_updated_timestamp": "modelVersion.updated", "current_stage": "modelVersion.stage",

@@ -82,18 +82,17 @@ extension SQLiteTrackingStore {
         }
     }
 
-    public func metricHistory(runID: String, key: String, limit: Int, after: Int) async throws -> Page<Metric> {
+    public func metricHistory(runID: String, key: String, limit: Int, after: SearchCursor?) async throws -> Page<Metric> {
         try await read { db in
             let run: Int64 = try Self.row(db, id: runID)["id"]
-            let rows = try Row.fetchAll(
-                db,
-                sql: "SELECT * FROM metric WHERE run = ? AND key = ? ORDER BY timestamp, step, value LIMIT ? OFFSET ?",
-                arguments: [run, key, limit + 1, after]
-            )
-            let token = rows.count > limit ? "\(after + limit)" : nil
-            return Page(items: rows.prefix(limit).map(Self.metric), nextToken: token)
+            var sql = SearchSQL(Self.historyTarget)
+            sql.add("metric.run = ? AND metric.key = ?", [run, key])
+            try sql.add([], fallback: ["metric.timestamp", "metric.step", "ifnull(metric.value, 'NaN')", "ifnull(metric.model, '')"].map { .ascending($0) })
+            return try db.page(sql, Search(limit: limit, after: after)) { _, rows in rows.map(Self.metric) }
         }
     }
+
+    private static let historyTarget = SearchTarget(table: "metric", attributes: [:], numbers: [], keyed: [:], name: "metrics")
 
     public func logInputs(runID: String, datasets: [JSONValue], models: [String]) async throws {
         try await write { db in
@@ -124,8 +123,8 @@ extension SQLiteTrackingStore {
             sql.add("run.experiment IN (\(ids.map { _ in "?" }.joined(separator: ", ")))", ids)
             Self.add(search.view, column: "run.stage", to: &sql)
             try sql.add(search.filter)
-            try sql.add(search.order, fallback: "run.started DESC, run.uuid ASC")
-            return try db.page(sql, search) { try Self.run($0, $1) }
+            try sql.add(search.order, fallback: [.descending("run.started"), .ascending("run.uuid")])
+            return try db.page(sql, search) { try Self.runs($0, $1) }
         }
     }
 
@@ -142,13 +141,14 @@ extension SQLiteTrackingStore {
             .parameter: .init(table: "param", owner: "run", column: "run.id"),
             .tag: .init(table: "runTag", owner: "run", column: "run.id"),
         ],
-        name: "runs"
+        name: "runs",
+        optional: ["end_time"]
     )
 
     // MARK: Rows
 
     static func row(_ db: Database, id: String) throws -> Row {
-        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM run WHERE uuid = ?", arguments: [id]) else {
+        guard let row = try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM run WHERE uuid = ?"), arguments: [id]) else {
             throw PlatformError(.notFound, "Run with id=\(id) not found")
         }
         return row
@@ -167,28 +167,69 @@ extension SQLiteTrackingStore {
     }
 
     private static func run(_ db: Database, _ row: Row) throws -> Run {
-        let id: Int64 = row["id"]
-        let metrics = try Row.fetchAll(db, sql: "SELECT *, NULL AS model FROM latestMetric WHERE run = ? ORDER BY key", arguments: [id])
-        let inputs = try String.fetchAll(db, sql: "SELECT json FROM runInput WHERE run = ? ORDER BY name, digest", arguments: [id])
-        let models = try Row.fetchAll(db, sql: "SELECT * FROM runModel WHERE run = ? ORDER BY position", arguments: [id])
-        let outputs = models.filter { $0["isOutput"] as Bool }
-        return Run(
-            id: row["uuid"],
-            name: row["name"],
-            experimentID: row["experiment"],
-            user: row["user"],
-            status: RunStatus(rawValue: row["status"]) ?? .running,
-            started: Timestamp(milliseconds: row["started"]),
-            ended: (row["ended"] as Int64?).map { Timestamp(milliseconds: $0) },
-            stage: LifecycleStage(rawValue: row["stage"]) ?? .active,
-            artifactURI: row["artifactURI"],
-            metrics: metrics.map(metric),
-            parameters: try db.keyed("param", "run", id),
-            tags: try db.keyed("runTag", "run", id),
-            datasetInputs: try inputs.map { try JSONValue(parsing: $0) },
-            modelInputs: models.filter { !($0["isOutput"] as Bool) }.map { $0["model"] },
-            modelOutputs: outputs.map { ModelOutput(modelID: $0["model"], step: $0["step"]) }
-        )
+        guard let run = try runs(db, [row]).first else { throw PlatformError(.unexpected, "a run without its row") }
+        return run
+    }
+
+    /// The runs of these rows, with what is logged to them: a statement a table, however many they are.
+    private static func runs(_ db: Database, _ rows: ArraySlice<Row>) throws -> [Run] {
+        let ids = "[" + rows.map { String($0["id"] as Int64) }.joined(separator: ",") + "]"
+        let parameters = try keyed(db, "param", of: ids)
+        let tags = try keyed(db, "runTag", of: ids)
+        var metrics: [Int64: [Metric]] = [:]
+        try each(db, "latestMetric", columns: "run, key, value, timestamp, step, NULL AS model", of: ids) { run, row in
+            metrics[run, default: []].append(metric(row))
+        }
+        var inputs: [Int64: [JSONValue]] = [:]
+        try each(db, "runInput", columns: "run, json", of: ids) { run, row in
+            inputs[run, default: []].append(try JSONValue(parsing: row["json"] as String))
+        }
+        var models: [Int64: [(position: Int64, isOutput: Bool, output: ModelOutput)]] = [:]
+        try each(db, "runModel", columns: "*", of: ids) { run, row in
+            models[run, default: []].append((row["position"], row["isOutput"], ModelOutput(modelID: row["model"], step: row["step"])))
+        }
+        return rows.map { row in
+            let id: Int64 = row["id"]
+            let linked = (models[id] ?? []).sorted { $0.position < $1.position }
+            return Run(
+                id: row["uuid"],
+                name: row["name"],
+                experimentID: row["experiment"],
+                user: row["user"],
+                status: RunStatus(rawValue: row["status"]) ?? .running,
+                started: Timestamp(milliseconds: row["started"]),
+                ended: (row["ended"] as Int64?).map { Timestamp(milliseconds: $0) },
+                stage: LifecycleStage(rawValue: row["stage"]) ?? .active,
+                artifactURI: row["artifactURI"],
+                metrics: metrics[id] ?? [],
+                parameters: parameters[id] ?? [:],
+                tags: tags[id] ?? [:],
+                datasetInputs: inputs[id] ?? [],
+                modelInputs: linked.filter { !$0.isOutput }.map(\.output.modelID),
+                modelOutputs: linked.filter(\.isOutput).map(\.output)
+            )
+        }
+    }
+
+    /// Every row of `table` whose run is one of `ids`, a JSON list; in the order of the table's key.
+    private static func each(
+        _ db: Database,
+        _ table: String,
+        columns: String,
+        of ids: String,
+        _ body: (Int64, Row) throws -> Void
+    ) throws {
+        let sql = "SELECT \(columns) FROM \(table) WHERE run IN (SELECT value FROM json_each(?))"
+        let rows = try Row.fetchCursor(try db.cachedStatement(sql: sql), arguments: [ids])
+        while let row = try rows.next() { try body(row["run"], row) }
+    }
+
+    private static func keyed(_ db: Database, _ table: String, of ids: String) throws -> [Int64: [String: String]] {
+        var values: [Int64: [String: String]] = [:]
+        try each(db, table, columns: "run, key, value", of: ids) { run, row in
+            values[run, default: [:]][row["key"] as String] = row["value"]
+        }
+        return values
     }
 
     static func metric(_ row: Row) -> Metric {
@@ -213,8 +254,11 @@ extension SQLiteTrackingStore {
     }
 
     private static func logParameters(_ db: Database, run: Int64, runID: String, _ parameters: [String: String]) throws {
+        guard !parameters.isEmpty else { return }
+        let lookup = try db.cachedStatement(sql: "SELECT value FROM param WHERE run = ? AND key = ?")
+        let insert = try db.cachedStatement(sql: "INSERT INTO param (run, key, value) VALUES (?, ?, ?)")
         for (key, value) in parameters {
-            let known = try String.fetchOne(db, sql: "SELECT value FROM param WHERE run = ? AND key = ?", arguments: [run, key])
+            let known = try String.fetchOne(lookup, arguments: [run, key])
             if let known {
                 guard known == value else {
                     throw PlatformError(
@@ -225,13 +269,20 @@ extension SQLiteTrackingStore {
                 }
                 continue
             }
-            try db.execute(sql: "INSERT INTO param (run, key, value) VALUES (?, ?, ?)", arguments: [run, key, value])
+            try insert.execute(arguments: [run, key, value])
         }
     }
 
     private static func logMetrics(_ db: Database, run: Int64, _ metrics: [Metric]) throws {
-        let insert = try db.cachedStatement(sql: "INSERT INTO metric (run, key, value, timestamp, step, model) VALUES (?, ?, ?, ?, ?, ?)")
-        // The later one wins: by step, then by time, then by value, as MLflow does.
+        // The same value again is what a client sends that has lost the answer.
+        let insert = try db.cachedStatement(sql: "INSERT OR IGNORE INTO metric (run, key, value, timestamp, step, model) VALUES (?, ?, ?, ?, ?, ?)")
+        var latest: [String: Metric] = [:]
+        for metric in metrics {
+            let value = metric.value.isNaN ? nil : metric.value
+            try insert.execute(arguments: [run, metric.key, value, metric.timestamp.milliseconds, metric.step, metric.modelID])
+            if let other = latest[metric.key], metric.isEarlier(than: other) { continue }
+            latest[metric.key] = metric
+        }
         let update = try db.cachedStatement(
             sql: """
                 INSERT INTO latestMetric (run, key, value, timestamp, step) VALUES (?, ?, ?, ?, ?)
@@ -239,11 +290,18 @@ extension SQLiteTrackingStore {
                 WHERE (excluded.step, excluded.timestamp, ifnull(excluded.value, -9e999)) >= (step, timestamp, ifnull(value, -9e999))
                 """
         )
-        for metric in metrics {
+        for metric in latest.values {
             let value = metric.value.isNaN ? nil : metric.value
-            try insert.execute(arguments: [run, metric.key, value, metric.timestamp.milliseconds, metric.step, metric.modelID])
             try update.execute(arguments: [run, metric.key, value, metric.timestamp.milliseconds, metric.step])
         }
+    }
+}
+
+extension Metric {
+    /// The later one is the run's: by step, then by time, then by value, as MLflow does.
+    fileprivate func isEarlier(than other: Metric) -> Bool {
+        let (mine, its) = (value.isNaN ? -.infinity : value, other.value.isNaN ? -.infinity : other.value)
+        return (step, timestamp.milliseconds, mine) < (other.step, other.timestamp.milliseconds, its)
     }
 }
 

@@ -9,6 +9,7 @@ public import SlipwayTracking
 /// a snapshot and never wait for it.
 public struct SQLiteTrackingStore: TrackingStore {
     let database: DatabasePool
+    private let writer: GroupCommit
     let clock: WallClock
     /// Under which experiments keep their artifacts, unless they say otherwise.
     let artifactRoot: String
@@ -28,6 +29,7 @@ public struct SQLiteTrackingStore: TrackingStore {
                 try db.execute(sql: "PRAGMA cache_size = -\(StoreLimits.cacheKiB)")
             }
             database = try DatabasePool(path: path, configuration: configuration)
+            writer = GroupCommit(database)
             self.clock = clock
             self.artifactRoot = artifactRoot
             try TrackingSchema.migrator.migrate(database)
@@ -62,7 +64,7 @@ public struct SQLiteTrackingStore: TrackingStore {
 
     func write<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async throws -> Value {
         do {
-            return try await database.write(body)
+            return try await writer.write(body)
         } catch {
             throw Self.failure(error)
         }

@@ -22,14 +22,30 @@ struct SearchTarget: Sendable {
     let name: String
     /// Attributes that another table holds → the condition, with one `?`, that finds an equal one by index.
     var lookups: [String: String] = [:]
+    /// Attributes that may be missing.
+    var optional: Set<String> = []
+}
+
+/// One thing that a search is ordered by.
+struct SearchOrder: Sendable {
+    let sql: String
+    var arguments: [String] = []
+    var isAscending = true
+    /// Whether it may be missing; what has no value (or NaN) comes last in both directions.
+    var isNullable = false
+
+    static func ascending(_ column: String) -> SearchOrder { SearchOrder(sql: column) }
+    static func descending(_ column: String) -> SearchOrder { SearchOrder(sql: column, isAscending: false) }
 }
 
 /// A search as SQL with arguments: nothing of the filter's text ever becomes SQL.
+///
+/// What it is ordered by is selected too, as `order0`, `order1`…: the last row's values are where the next
+/// page begins.
 struct SearchSQL {
-    private(set) var conditions: [String] = []
-    private(set) var order: [String] = []
-    private(set) var arguments: [any DatabaseValueConvertible] = []
-    private var orderArguments: [any DatabaseValueConvertible] = []
+    private var conditions: [String] = []
+    private var arguments: [any DatabaseValueConvertible] = []
+    private var order: [SearchOrder] = []
     private let target: SearchTarget
     /// Marks the registry's entries that are prompts, which MLflow keeps among the models.
     private static let promptTag = "mlflow.prompt.is_prompt"
@@ -47,30 +63,80 @@ struct SearchSQL {
         for condition in filter.conditions { try add(condition) }
     }
 
-    mutating func add(_ terms: [SortTerm], fallback: String) throws(PlatformError) {
+    /// - Parameter fallback: What decides between equals; its last one is different for every row, and none
+    ///   of it is ever missing.
+    mutating func add(_ terms: [SortTerm], fallback: [SearchOrder]) throws(PlatformError) {
         for term in terms {
-            let direction = term.isAscending ? "ASC" : "DESC"
-            let column: String
             if term.field.kind == .attribute {
-                column = try self.column(of: term.field)
+                let column = try self.column(of: term.field)
+                order.append(.init(sql: column, isAscending: term.isAscending, isNullable: target.optional.contains(term.field.key)))
             } else {
                 // Not a join: a key with several values would show its owner several times.
                 let keyed = try self.keyed(term.field)
-                column = "(SELECT k.value FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?\(keyed.first) LIMIT 1)"
-                orderArguments.append(term.field.key)
+                let value = "(SELECT k.value FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?\(keyed.first) LIMIT 1)"
+                order.append(.init(sql: value, arguments: [term.field.key], isAscending: term.isAscending, isNullable: true))
             }
-            // What has no value (or NaN) comes last in both directions.
-            order.append("\(column) \(direction) NULLS LAST")
         }
-        order.append(fallback)
+        order += fallback
     }
 
     /// The whole statement. One row more than the limit is asked for, to know whether a page follows.
-    func statement(_ search: Search) -> (sql: String, arguments: StatementArguments) {
+    ///
+    /// - Throws: `invalid_argument` for the cursor of a search that is ordered by other things.
+    func statement(_ search: Search) throws(PlatformError) -> (sql: String, arguments: StatementArguments) {
+        var conditions = conditions
+        var arguments: [any DatabaseValueConvertible] = order.flatMap(\.arguments) + arguments
+        if let cursor = search.after {
+            guard cursor.values.count == order.count else {
+                throw PlatformError(.invalidArgument, "Invalid page token: it is another search's")
+            }
+            let values = cursor.values[...]
+            if let bound = Self.bound(order.first, values.first) {
+                conditions.append(bound.sql)
+                arguments.append(bound.value)
+            }
+            let after = self.after(values)
+            conditions.append(after.sql)
+            arguments += after.arguments
+        }
+        let columns = order.enumerated().map { ", \($1.sql) AS order\($0)" }.joined()
         let whereClause = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
-        let sql = "SELECT \(target.table).* FROM \(target.table)\(whereClause) ORDER BY \(order.joined(separator: ", ")) LIMIT ? OFFSET ?"
-        let all = arguments + orderArguments + [search.limit + 1, search.offset]
-        return (sql, StatementArguments(all))
+        let terms = order.enumerated().map { "order\($0) \($1.isAscending ? "ASC" : "DESC")\($1.isNullable ? " NULLS LAST" : "")" }
+        let sql = "SELECT \(target.table).*\(columns) FROM \(target.table)\(whereClause) ORDER BY \(terms.joined(separator: ", ")) LIMIT ?"
+        return (sql, StatementArguments(arguments + [search.limit + 1]))
+    }
+
+    /// Where the page that ends with this row ends.
+    func cursor(_ row: Row) -> SearchCursor {
+        SearchCursor(
+            values: order.indices.map { index in
+                switch (row["order\(index)"] as DatabaseValue).storage {
+                case .int64(let number): .integer(number)
+                case .double(let number): .real(number)
+                case .string(let text): .text(text)
+                case .null, .blob: .null
+                }
+            }
+        )
+    }
+
+    /// "After these values", for those of ``order`` that they belong to: after the first, or level with it
+    /// and after the rest.
+    private func after(_ values: ArraySlice<SearchCursor.Value>) -> (sql: String, arguments: [any DatabaseValueConvertible]) {
+        guard let value = values.first else { return ("0", []) }
+        let name = "order\(values.startIndex)"
+        let term = order[values.startIndex]
+        let rest = after(values.dropFirst())
+        guard value != .null else { return ("(\(name) IS NULL AND \(rest.sql))", rest.arguments) }
+        let missing = term.isNullable ? " OR \(name) IS NULL" : ""
+        let sql = "(\(name) \(term.isAscending ? ">" : "<") ?\(missing) OR (\(name) = ? AND \(rest.sql)))"
+        return (sql, [value.database, value.database] + rest.arguments)
+    }
+
+    /// What an index can seek to; ``after(_:)`` says the rest.
+    private static func bound(_ term: SearchOrder?, _ value: SearchCursor.Value?) -> (sql: String, value: DatabaseValue)? {
+        guard let term, let value, !term.isNullable, value != .null else { return nil }
+        return ("order0 \(term.isAscending ? ">=" : "<=") ?", value.database)
     }
 
     private func column(of field: Filter.Field) throws(PlatformError) -> String {
@@ -112,7 +178,12 @@ struct SearchSQL {
         case .isNotNull: add("EXISTS (\(source))", [field.key])
         default:
             let (sql, values) = try Self.compare("k.value", condition, isNumber: field.kind == .metric)
-            add("EXISTS (\(source) AND \(sql))", [field.key] + values)
+            // Few have one value: found by it. A range or a pattern is looked at owner by owner.
+            if case .compare(.equal, .text) = condition.comparison {
+                add("\(keyed.column) IN (SELECT k.\(keyed.owner) FROM \(keyed.table) k WHERE k.key = ? AND \(sql))", [field.key] + values)
+            } else {
+                add("EXISTS (\(source) AND \(sql))", [field.key] + values)
+            }
         }
     }
 
@@ -172,12 +243,12 @@ extension Database {
     func page<Item: Sendable>(
         _ sql: SearchSQL,
         _ search: Search,
-        _ item: (Database, Row) throws -> Item
+        _ items: (Database, ArraySlice<Row>) throws -> [Item]
     ) throws -> Page<Item> {
-        let (statement, arguments) = sql.statement(search)
-        let rows = try Row.fetchAll(self, sql: statement, arguments: arguments)
-        let items = try rows.prefix(search.limit).map { try item(self, $0) }
-        return Page(items: items, nextToken: rows.count > search.limit ? "\(search.offset + search.limit)" : nil)
+        let (statement, arguments) = try sql.statement(search)
+        let rows = try Row.fetchAll(cachedStatement(sql: statement), arguments: arguments)
+        let page = rows.prefix(search.limit)
+        return Page(items: try items(self, page), nextToken: rows.count > search.limit ? page.last.map { sql.cursor($0).token } : nil)
     }
 
     /// The keyed values of one owner.
@@ -187,11 +258,21 @@ extension Database {
     }
 
     func setKeyed(_ table: String, _ column: String, _ owner: some DatabaseValueConvertible, _ values: [String: String]) throws {
-        for (key, value) in values {
-            try execute(
-                sql: "INSERT INTO \(table) (\(column), key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-                arguments: [owner, key, value]
-            )
+        guard !values.isEmpty else { return }
+        let statement = try cachedStatement(
+            sql: "INSERT INTO \(table) (\(column), key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+        )
+        for (key, value) in values { try statement.execute(arguments: [owner, key, value]) }
+    }
+}
+
+extension SearchCursor.Value {
+    fileprivate var database: DatabaseValue {
+        switch self {
+        case .null: .null
+        case .integer(let number): number.databaseValue
+        case .real(let number): number.databaseValue
+        case .text(let text): text.databaseValue
         }
     }
 }

@@ -7,6 +7,7 @@ enum TrackingSchema {
         migrator.registerMigration("1 experiments and runs") { try $0.execute(sql: experimentsAndRuns) }
         migrator.registerMigration("2 logged models") { try $0.execute(sql: loggedModels) }
         migrator.registerMigration("3 registry") { try $0.execute(sql: registry) }
+        migrator.registerMigration("4 each metric value once") { try $0.execute(sql: metricsOnce) }
         return migrator
     }
 
@@ -84,5 +85,13 @@ enum TrackingSchema {
         CREATE TABLE alias (
           model INTEGER NOT NULL REFERENCES registeredModel(id) ON DELETE CASCADE, alias TEXT NOT NULL,
           version INTEGER NOT NULL, PRIMARY KEY (model, alias)) WITHOUT ROWID;
+        """
+
+    /// A value that a client sends again is not logged again; a history is read from the index, in its order.
+    private static let metricsOnce = """
+        DELETE FROM metric WHERE rowid NOT IN (
+          SELECT min(rowid) FROM metric GROUP BY run, key, timestamp, step, value, model);
+        DROP INDEX metricHistory;
+        CREATE UNIQUE INDEX metricHistory ON metric (run, key, timestamp, step, ifnull(value, 'NaN'), ifnull(model, ''));
         """
 }

@@ -91,11 +91,12 @@ struct RunCalls: Sendable {
                     .json("runs", TrackingJSON.run)
             },
             TrackingCall(.get, "metrics/get-history") { parameters in
+                let token = try parameters.text("page_token") ?? ""
                 let page = try await store.metricHistory(
                     runID: try parameters.runID(),
                     key: try parameters.required("metric_key"),
                     limit: Int(min(max(try parameters.int("max_results") ?? 25_000, 1), TrackingLimits.searchResultsMax)),
-                    after: Int(try parameters.text("page_token") ?? "") ?? 0
+                    after: token.isEmpty ? nil : try SearchCursor(token: token)
                 )
                 return page.json("metrics", TrackingJSON.metric)
             },

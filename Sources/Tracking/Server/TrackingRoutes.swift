@@ -127,15 +127,12 @@ extension Search {
         }
         var viewText: String?
         if let view { viewText = try parameters.text(view) }
-        guard token.isEmpty || Int(token).map({ $0 >= 0 }) == true else {
-            throw PlatformError(.invalidArgument, "Invalid page token, could not parse '\(token.prefix(100))'")
-        }
         self.init(
             filter: try FilterParser.filter(filterText),
             order: order,
             view: try Self.view(viewText),
             limit: Int(limit),
-            offset: Int(token) ?? 0
+            after: token.isEmpty ? nil : try SearchCursor(token: token)
         )
     }
 

@@ -42,7 +42,7 @@ struct TrackingStoreTests {
                     try await store.log(runID: run.id, metrics: [metric(value, time: time, step: step)], parameters: [:], tags: [:])
                 }
                 #expect(try await store.run(id: run.id).metrics == [metric(1, time: 100, step: 2)])
-                #expect(try await store.metricHistory(runID: run.id, key: "m", limit: 10, after: 0).items.count == 2)
+                #expect(try await store.metricHistory(runID: run.id, key: "m", limit: 10, after: nil).items.count == 2)
             }
         }
     }
@@ -55,7 +55,7 @@ struct TrackingStoreTests {
             let run = try await newRun(store)
             try await store.log(runID: run.id, metrics: [metric(value, time: 1, step: 0)], parameters: [:], tags: [:])
             let latest = try #require(try await store.run(id: run.id).metrics.first?.value)
-            let kept = try #require(try await store.metricHistory(runID: run.id, key: "m", limit: 1, after: 0).items.first?.value)
+            let kept = try #require(try await store.metricHistory(runID: run.id, key: "m", limit: 1, after: nil).items.first?.value)
             for found in [latest, kept] { #expect(value.isNaN ? found.isNaN : found == value) }
         }
     }
@@ -144,19 +144,130 @@ struct TrackingStoreTests {
         }
     }
 
-    @Test("Pages join without a gap or a repeat")
-    func pages() async throws {
+    private static let orders: [[String]] = [
+        [], ["start_time ASC"], ["metrics.m DESC"], ["metrics.m ASC", "attributes.end_time DESC"], ["params.p ASC", "start_time DESC"],
+        ["attributes.end_time ASC"], ["tags.t DESC", "metrics.m ASC"],
+    ]
+
+    @Test("Pages join to what one page shows, without a gap or a repeat", arguments: orders)
+    func pages(order: [String]) async throws {
         try await withStore { store in
-            for _ in 0..<7 { _ = try await newRun(store) }
-            var seen: [String] = []
-            var offset = 0
-            for _ in 0..<5 {
-                let page = try await store.searchRuns(experiments: ["0"], Search(limit: 3, offset: offset))
-                seen += page.items.map(\.id)
-                guard let next = page.nextToken.flatMap({ Int($0) }) else { break }
-                offset = next
+            for number in 0..<23 { try await Self.add(number, to: store) }
+            let terms = try order.map { try FilterParser.sortTerm($0) }
+            let whole = try await store.searchRuns(experiments: ["0"], Search(order: terms, limit: 100)).items.map(\.id)
+            #expect(whole.count == 23)
+            for size in [1, 4, 23] {
+                #expect(try await Self.pages(store, terms, size: size).flatMap { $0 } == whole, "pages of \(size)")
             }
-            #expect(seen.count == 7 && Set(seen).count == 7)
+        }
+    }
+
+    @Test("What others write between two pages repeats and hides nothing of what was there", arguments: orders)
+    func pagesUnderWrites(order: [String]) async throws {
+        try await withStore { store in
+            for number in 0..<20 { try await Self.add(number, to: store) }
+            let terms = try order.map { try FilterParser.sortTerm($0) }
+            let before = try await store.searchRuns(experiments: ["0"], Search(order: terms, limit: 100)).items.map(\.id)
+            var number = 20
+            let pages = try await Self.pages(store, terms, size: 3) {
+                try await Self.add(number, to: store)
+                number += 1
+                try await store.setStage(.deleted, run: before[before.count - (number - 20)])
+            }
+            let seen = pages.flatMap { $0 }
+            #expect(Set(seen).count == seen.count)
+            let kept = before.prefix(before.count - (number - 20))
+            #expect(seen.filter { before.contains($0) && kept.contains($0) } == Array(kept))
+        }
+    }
+
+    @Test("A token that no search gave out, or another search's, is refused")
+    func wrongTokens() async throws {
+        for token in ["x", "e30=", "W10=", "W3t9XQ==", String(repeating: "A", count: 20_000)] {
+            #expect(throws: PlatformError.self) { try SearchCursor(token: token) }
+        }
+        try await withStore { store in
+            for number in 0..<3 { try await Self.add(number, to: store) }
+            let first = try await store.searchRuns(experiments: ["0"], Search(limit: 1))
+            let cursor = try SearchCursor(token: try #require(first.nextToken))
+            let other = Search(order: [try FilterParser.sortTerm("metrics.m")], limit: 1, after: cursor)
+            let error = await #expect(throws: PlatformError.self) { try await store.searchRuns(experiments: ["0"], other) }
+            #expect(error?.code == .invalidArgument)
+        }
+    }
+
+    /// Every third run lacks the metric, every fourth the parameter, every second the tag and an end.
+    private static func add(_ number: Int, to store: SQLiteTrackingStore) async throws {
+        let run = try await store.createRun(
+            experiment: "0", name: "r\(number)", user: "", started: Timestamp(milliseconds: Int64(number % 5)), tags: number % 2 == 0 ? ["t": "v\(number % 3)"] : [:]
+        )
+        let values: [Double] = [0.5, .infinity, -.infinity, .nan, -2, 0.1]
+        let metrics = number % 3 == 0 ? [] : [Metric(key: "m", value: values[number % 6], timestamp: Timestamp(milliseconds: 1), step: 0)]
+        try await store.log(runID: run.id, metrics: metrics, parameters: number % 4 == 0 ? [:] : ["p": "\(number % 7)"], tags: [:])
+        if number % 2 == 1 { _ = try await store.updateRun(id: run.id, status: .finished, ended: Timestamp(milliseconds: Int64(number / 3)), name: nil) }
+    }
+
+    /// All pages of a search; `between` runs after each.
+    private static func pages(
+        _ store: SQLiteTrackingStore,
+        _ order: [SortTerm],
+        size: Int,
+        between: () async throws -> Void = {}
+    ) async throws -> [[String]] {
+        var pages: [[String]] = []
+        var cursor: SearchCursor?
+        for _ in 0..<100 {
+            let page = try await store.searchRuns(experiments: ["0"], Search(order: order, limit: size, after: cursor))
+            pages.append(page.items.map(\.id))
+            guard let token = page.nextToken else { break }
+            cursor = try SearchCursor(token: token)
+            try await between()
+        }
+        return pages
+    }
+
+    @Test("A history is read in pages by time and step; a value that is sent again is kept once")
+    func history() async throws {
+        try await withStore { store in
+            let run = try await newRun(store)
+            let metrics = (0..<10).map { metric([0.5, .nan, .infinity][$0 % 3], time: Int64($0 / 2), step: Int64($0 % 2)) }
+            for _ in 0..<2 { try await store.log(runID: run.id, metrics: metrics.shuffled(), parameters: [:], tags: [:]) }
+            var seen: [Metric] = []
+            var cursor: SearchCursor?
+            for _ in 0..<20 {
+                let page = try await store.metricHistory(runID: run.id, key: "m", limit: 3, after: cursor)
+                seen += page.items
+                guard let token = page.nextToken else { break }
+                cursor = try SearchCursor(token: token)
+            }
+            #expect(seen.map(\.timestamp) == metrics.map(\.timestamp) && seen.map(\.step) == metrics.map(\.step))
+            #expect(seen.map { "\($0.value)" } == metrics.map { "\($0.value)" })
+        }
+    }
+
+    @Test("Of many writers at once each gets its own answer: a refused write takes nothing of the others with it")
+    func groups() async throws {
+        try await withStore { store in
+            let run = try await newRun(store)
+            let outcomes = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<200 {
+                    group.addTask {
+                        do {
+                            // Every fifth wants to change a parameter, after it has logged a metric.
+                            let value = number % 5 == 0 ? "\(number)" : "same"
+                            try await store.log(runID: run.id, metrics: [metric(Double(number), time: Int64(number), step: 0)], parameters: ["p": value], tags: [:])
+                            return true
+                        } catch let error as PlatformError where error.code == .invalidArgument {
+                            return false
+                        }
+                    }
+                }
+                return try await group.reduce(into: [Bool]()) { $0.append($1) }
+            }
+            let kept = try await store.metricHistory(runID: run.id, key: "m", limit: 1000, after: nil).items.count
+            #expect(outcomes.count == 200)
+            #expect(kept == outcomes.count { $0 })
+            #expect((1...160).contains(kept))
         }
     }
 }
