@@ -108,7 +108,7 @@ struct TrackingSpeed {
             return id
         }
         try client.post("registered-models/create", ["name": "tumor"])
-        for _ in 0..<3 { try client.post("model-versions/create", ["name": "tumor", "source": "s3://x"]) }
+        for _ in 0..<3 { try client.post("model-versions/create", ["name": "tumor", "source": "s3://x/y"]) }
         try client.post("registered-models/alias", ["name": "tumor", "alias": "champion", "version": "2"])
         return Target(server: server, runIDs: ids)
     }

@@ -109,7 +109,7 @@ private final class CrashWriter: @unchecked Sendable {
                     "run_id": .string(id), "params": [["key": .string("p\(step)"), "value": .string("\(step)")]], "tags": [["key": "t", "value": .string("\(step)")]],
                 ])
                 note { self.parameters["p\(step)"] = "\(step)" }
-                try client.post("model-versions/create", ["name": .string(name), "source": "s3://x"])
+                try client.post("model-versions/create", ["name": .string(name), "source": "s3://x/y"])
                 note { self.versions = step + 1 }
                 try client.post("registered-models/alias", ["name": .string(name), "alias": "A", "version": .string("\(step + 1)")])
                 note { self.alias = step + 1 }
