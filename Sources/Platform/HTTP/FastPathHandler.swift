@@ -197,12 +197,10 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func refuseTooLarge(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
-        let text = "{\"error\":\"the body is larger than \(routes.bodyBytesMax) bytes\"}"
         var request = head
         // What is still to come of the body cannot be told from a next request.
         request.headerFields[.connection] = "close"
-        let headers: HTTPFields = [.contentType: "application/json"]
-        write(FastResponse(status: .contentTooLarge, headers: headers, body: ByteBuffer(string: text)), to: request, context)
+        write(routes.tooLarge, to: request, context)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

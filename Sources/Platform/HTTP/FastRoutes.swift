@@ -9,10 +9,19 @@ public protocol FastRoutes: Sendable {
     ///
     /// Called on the event loop for every request, so it must only look at bytes.
     func accepts(method: HTTPRequest.Method, path: String) -> Bool
-    /// Bodies over this many bytes are refused with 413 before they are read.
+    /// Bodies over this many bytes are refused with ``tooLarge`` before they are read.
     var bodyBytesMax: Int { get }
+    /// 413 with `{"error":…}`, unless the protocol has words of its own.
+    var tooLarge: FastResponse { get }
     /// Answers one request. Never blocks for longer than a small model takes.
     func answer(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer
+}
+
+extension FastRoutes {
+    public var tooLarge: FastResponse {
+        let text = "{\"error\":\"the body is larger than \(bodyBytesMax) bytes\"}"
+        return FastResponse(status: .contentTooLarge, headers: [.contentType: "application/json"], body: ByteBuffer(string: text))
+    }
 }
 
 /// A complete request on the fast path.

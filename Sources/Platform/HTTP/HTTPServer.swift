@@ -44,6 +44,11 @@ public struct HTTPServer: Service {
         self.bound = BoundPort()
     }
 
+    /// Event loops for a listener that must not delay the others.
+    public static func eventLoops(_ threads: Int) -> MultiThreadedEventLoopGroup {
+        MultiThreadedEventLoopGroup(numberOfThreads: threads)
+    }
+
     /// The port it listens on, once it does.
     ///
     /// - Throws: What ``run()`` threw, if it ended before it listened.

@@ -7,19 +7,16 @@ extension SQLiteTrackingStore {
         let now = clock.now
         let root = artifactRoot
         return try await write { db in
-            if try Row.fetchOne(db, sql: "SELECT 1 FROM experiment WHERE name = ?", arguments: [name]) != nil {
+            if try Row.fetchOne(try db.cachedStatement(sql: "SELECT 1 FROM experiment WHERE name = ?"), arguments: [name]) != nil {
                 throw PlatformError(
                     .alreadyExists,
                     "Experiment(name=\(name)) already exists. Error: an experiment of this name is active or deleted"
                 )
             }
-            try db.execute(
-                sql: "INSERT INTO experiment (name, artifactLocation, stage, created, updated) VALUES (?, ?, 'active', ?, ?)",
-                arguments: [name, artifactLocation ?? "", now.milliseconds, now.milliseconds]
-            )
+            try db.cachedStatement(sql: "INSERT INTO experiment (name, artifactLocation, stage, created, updated) VALUES (?, ?, 'active', ?, ?)").execute(arguments: [name, artifactLocation ?? "", now.milliseconds, now.milliseconds])
             let id = db.lastInsertedRowID
             if artifactLocation == nil {
-                try db.execute(sql: "UPDATE experiment SET artifactLocation = ? WHERE id = ?", arguments: ["\(root)\(id)", id])
+                try db.cachedStatement(sql: "UPDATE experiment SET artifactLocation = ? WHERE id = ?").execute(arguments: ["\(root)\(id)", id])
             }
             try db.setKeyed("experimentTag", "experiment", id, tags)
             return try Self.experiment(db, id: "\(id)")
@@ -32,7 +29,7 @@ extension SQLiteTrackingStore {
 
     public func experiment(name: String) async throws -> Experiment {
         try await read { db in
-            guard let row = try Row.fetchOne(db, sql: "SELECT * FROM experiment WHERE name = ?", arguments: [name]) else {
+            guard let row = try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM experiment WHERE name = ?"), arguments: [name]) else {
                 throw PlatformError(.notFound, "Could not find experiment with name '\(name)'")
             }
             return try Self.experiment(db, row)
@@ -43,11 +40,11 @@ extension SQLiteTrackingStore {
         let now = clock.now.milliseconds
         try await write { db in
             let experiment = try Self.activeExperiment(db, id: id)
-            let other = try Int64.fetchOne(db, sql: "SELECT id FROM experiment WHERE name = ?", arguments: [name])
+            let other = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT id FROM experiment WHERE name = ?"), arguments: [name])
             guard other == nil || other == experiment.id else {
                 throw PlatformError(.alreadyExists, "Experiment(name=\(name)) already exists.")
             }
-            try db.execute(sql: "UPDATE experiment SET name = ?, updated = ? WHERE id = ?", arguments: [name, now, experiment.id])
+            try db.cachedStatement(sql: "UPDATE experiment SET name = ?, updated = ? WHERE id = ?").execute(arguments: [name, now, experiment.id])
         }
     }
 
@@ -64,8 +61,8 @@ extension SQLiteTrackingStore {
             guard experiment.id != 0 || stage == .active else {
                 throw PlatformError(.invalidArgument, "Cannot delete the default experiment '0'. This is an internally reserved experiment.")
             }
-            try db.execute(sql: "UPDATE experiment SET stage = ?, updated = ? WHERE id = ?", arguments: [stage.rawValue, now, experiment.id])
-            try db.execute(sql: "UPDATE run SET stage = ? WHERE experiment = ?", arguments: [stage.rawValue, experiment.id])
+            try db.cachedStatement(sql: "UPDATE experiment SET stage = ?, updated = ? WHERE id = ?").execute(arguments: [stage.rawValue, now, experiment.id])
+            try db.cachedStatement(sql: "UPDATE run SET stage = ? WHERE experiment = ?").execute(arguments: [stage.rawValue, experiment.id])
         }
     }
 
@@ -76,7 +73,7 @@ extension SQLiteTrackingStore {
                 try db.setKeyed("experimentTag", "experiment", experiment.id, [key: value])
                 return
             }
-            try db.execute(sql: "DELETE FROM experimentTag WHERE experiment = ? AND key = ?", arguments: [experiment.id, key])
+            try db.cachedStatement(sql: "DELETE FROM experimentTag WHERE experiment = ? AND key = ?").execute(arguments: [experiment.id, key])
             guard db.changesCount > 0 else {
                 throw PlatformError(.notFound, "No tag with name: \(key) in experiment with id \(id)")
             }
@@ -113,7 +110,7 @@ extension SQLiteTrackingStore {
     }
 
     static func experiment(_ db: Database, id: String) throws -> Experiment {
-        guard let number = Int64(id), let row = try Row.fetchOne(db, sql: "SELECT * FROM experiment WHERE id = ?", arguments: [number]) else {
+        guard let number = Int64(id), let row = try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM experiment WHERE id = ?"), arguments: [number]) else {
             throw PlatformError(.notFound, "No Experiment with id=\(id) exists")
         }
         return try experiment(db, row)

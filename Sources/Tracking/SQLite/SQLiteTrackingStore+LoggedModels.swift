@@ -15,16 +15,13 @@ extension SQLiteTrackingStore {
         return try await write { db in
             let experiment = try Self.activeExperiment(db, id: id)
             let model = "m-\(newID())"
-            try db.execute(
-                sql: """
+            try db.cachedStatement(sql: """
                     INSERT INTO loggedModel (id, experiment, name, status, artifactURI, sourceRun, modelType, created, updated, stage)
                     VALUES (?, ?, ?, 'LOGGED_MODEL_PENDING', ?, ?, ?, ?, ?, 'active')
-                    """,
-                arguments: [
+                    """).execute(arguments: [
                     model, experiment.id, name ?? RunNames.random(), "\(experiment.artifactLocation)/models/\(model)/artifacts",
                     sourceRunID, modelType, now, now,
-                ]
-            )
+                ])
             try db.setKeyed("loggedModelTag", "model", model, tags)
             try db.setKeyed("loggedModelParam", "model", model, parameters)
             return try Self.loggedModel(db, id: model)
@@ -39,7 +36,7 @@ extension SQLiteTrackingStore {
         let now = clock.now.milliseconds
         return try await write { db in
             _ = try Self.loggedModel(db, id: id)
-            try db.execute(sql: "UPDATE loggedModel SET status = ?, updated = ? WHERE id = ?", arguments: [status, now, id])
+            try db.cachedStatement(sql: "UPDATE loggedModel SET status = ?, updated = ? WHERE id = ?").execute(arguments: [status, now, id])
             return try Self.loggedModel(db, id: id)
         }
     }
@@ -55,7 +52,7 @@ extension SQLiteTrackingStore {
     public func deleteLoggedModelTag(id: String, key: String) async throws {
         try await write { db in
             _ = try Self.loggedModel(db, id: id)
-            try db.execute(sql: "DELETE FROM loggedModelTag WHERE model = ? AND key = ?", arguments: [id, key])
+            try db.cachedStatement(sql: "DELETE FROM loggedModelTag WHERE model = ? AND key = ?").execute(arguments: [id, key])
             guard db.changesCount > 0 else {
                 throw PlatformError(.notFound, "No tag with key '\(key)' found for model with ID '\(id)'.")
             }
@@ -73,7 +70,7 @@ extension SQLiteTrackingStore {
         let now = clock.now.milliseconds
         try await write { db in
             _ = try Self.loggedModel(db, id: id)
-            try db.execute(sql: "UPDATE loggedModel SET stage = 'deleted', updated = ? WHERE id = ?", arguments: [now, id])
+            try db.cachedStatement(sql: "UPDATE loggedModel SET stage = 'deleted', updated = ? WHERE id = ?").execute(arguments: [now, id])
         }
     }
 
@@ -104,7 +101,8 @@ extension SQLiteTrackingStore {
             .tag: .init(table: "loggedModelTag", owner: "model", column: "loggedModel.id"),
             .parameter: .init(table: "loggedModelParam", owner: "model", column: "loggedModel.id"),
             .metric: .init(
-                table: "metric", owner: "model", column: "loggedModel.id", first: " ORDER BY k.timestamp DESC, k.step DESC"
+                table: "metric", owner: "model", column: "loggedModel.id", value: "iif(k.isNaN, NULL, k.value)",
+                also: " AND k.model <> ''", first: " ORDER BY k.timestamp DESC, k.step DESC"
             ),
         ],
         name: "logged models",
@@ -112,7 +110,7 @@ extension SQLiteTrackingStore {
     )
 
     static func loggedModel(_ db: Database, id: String) throws -> LoggedModel {
-        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM loggedModel WHERE id = ? AND stage = 'active'", arguments: [id]) else {
+        guard let row = try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM loggedModel WHERE id = ? AND stage = 'active'"), arguments: [id]) else {
             throw PlatformError(.notFound, "Logged model with ID '\(id)' not found.")
         }
         return try loggedModel(db, row)
@@ -121,11 +119,10 @@ extension SQLiteTrackingStore {
     private static func loggedModel(_ db: Database, _ row: Row) throws -> LoggedModel {
         let id: String = row["id"]
         let metrics = try Row.fetchAll(
-            db,
-            sql: """
+            try db.cachedStatement(sql: """
                 SELECT metric.*, run.uuid AS runID, max(metric.timestamp) FROM metric JOIN run ON run.id = metric.run
-                WHERE metric.model = ? GROUP BY metric.key, metric.run ORDER BY metric.key
-                """,
+                WHERE metric.model = ? AND metric.model <> '' GROUP BY metric.key, metric.run ORDER BY metric.key
+                """),
             arguments: [id]
         )
         return LoggedModel(

@@ -9,10 +9,7 @@ extension SQLiteTrackingStore {
             guard try Self.modelRow(db, name) == nil else {
                 throw PlatformError(.alreadyExists, "Registered Model (name=\(name)) already exists.")
             }
-            try db.execute(
-                sql: "INSERT INTO registeredModel (name, description, created, updated) VALUES (?, ?, ?, ?)",
-                arguments: [name, description, now, now]
-            )
+            try db.cachedStatement(sql: "INSERT INTO registeredModel (name, description, created, updated) VALUES (?, ?, ?, ?)").execute(arguments: [name, description, now, now])
             try db.setKeyed("registeredModelTag", "model", db.lastInsertedRowID, tags)
             return try Self.model(db, name)
         }
@@ -26,7 +23,7 @@ extension SQLiteTrackingStore {
         let now = clock.now.milliseconds
         return try await write { db in
             let id = try Self.modelID(db, name)
-            try db.execute(sql: "UPDATE registeredModel SET description = ?, updated = ? WHERE id = ?", arguments: [description, now, id])
+            try db.cachedStatement(sql: "UPDATE registeredModel SET description = ?, updated = ? WHERE id = ?").execute(arguments: [description, now, id])
             return try Self.model(db, name)
         }
     }
@@ -38,14 +35,14 @@ extension SQLiteTrackingStore {
             guard try Self.modelRow(db, newName) == nil else {
                 throw PlatformError(.alreadyExists, "Registered Model (name=\(newName)) already exists.")
             }
-            try db.execute(sql: "UPDATE registeredModel SET name = ?, updated = ? WHERE id = ?", arguments: [newName, now, id])
+            try db.cachedStatement(sql: "UPDATE registeredModel SET name = ?, updated = ? WHERE id = ?").execute(arguments: [newName, now, id])
             return try Self.model(db, newName)
         }
     }
 
     public func deleteRegisteredModel(name: String) async throws {
         try await write { db in
-            try db.execute(sql: "DELETE FROM registeredModel WHERE id = ?", arguments: [try Self.modelID(db, name)])
+            try db.cachedStatement(sql: "DELETE FROM registeredModel WHERE id = ?").execute(arguments: [try Self.modelID(db, name)])
         }
     }
 
@@ -53,7 +50,7 @@ extension SQLiteTrackingStore {
         try await write { db in
             let id = try Self.modelID(db, name)
             if let value { return try db.setKeyed("registeredModelTag", "model", id, [key: value]) }
-            try db.execute(sql: "DELETE FROM registeredModelTag WHERE model = ? AND key = ?", arguments: [id, key])
+            try db.cachedStatement(sql: "DELETE FROM registeredModelTag WHERE model = ? AND key = ?").execute(arguments: [id, key])
         }
     }
 
@@ -72,19 +69,16 @@ extension SQLiteTrackingStore {
             let model = try Self.modelID(db, draft.name)
             let (location, loggedModel) = try Self.resolve(db, draft)
             // Numbers of deleted versions are not given out again.
-            let version = (try Int64.fetchOne(db, sql: "SELECT max(version) FROM modelVersion WHERE model = ?", arguments: [model]) ?? 0) + 1
-            try db.execute(
-                sql: """
+            let version = (try Int64.fetchOne(try db.cachedStatement(sql: "SELECT max(version) FROM modelVersion WHERE model = ?"), arguments: [model]) ?? 0) + 1
+            try db.cachedStatement(sql: """
                     INSERT INTO modelVersion (model, version, created, updated, description, user, stage, source,
                       storageLocation, runID, runLink, status, loggedModel)
                     VALUES (?, ?, ?, ?, ?, '', 'None', ?, ?, ?, ?, 'READY', ?)
-                    """,
-                arguments: [
+                    """).execute(arguments: [
                     model, version, now, now, draft.description, draft.source, location, draft.runID, draft.runLink, loggedModel,
-                ]
-            )
+                ])
             try db.setKeyed("modelVersionTag", "version", db.lastInsertedRowID, draft.tags)
-            try db.execute(sql: "UPDATE registeredModel SET updated = ? WHERE id = ?", arguments: [now, model])
+            try db.cachedStatement(sql: "UPDATE registeredModel SET updated = ? WHERE id = ?").execute(arguments: [now, model])
             return try Self.version(db, draft.name, "\(version)")
         }
     }
@@ -97,7 +91,7 @@ extension SQLiteTrackingStore {
         let now = clock.now.milliseconds
         return try await write { db in
             let id: Int64 = try Self.versionRow(db, name, version)["id"]
-            try db.execute(sql: "UPDATE modelVersion SET description = ?, updated = ? WHERE id = ?", arguments: [description, now, id])
+            try db.cachedStatement(sql: "UPDATE modelVersion SET description = ?, updated = ? WHERE id = ?").execute(arguments: [description, now, id])
             return try Self.version(db, name, version)
         }
     }
@@ -112,12 +106,9 @@ extension SQLiteTrackingStore {
         return try await write { db in
             let row = try Self.versionRow(db, name, version)
             if archivesExisting {
-                try db.execute(
-                    sql: "UPDATE modelVersion SET stage = 'Archived', updated = ? WHERE model = ? AND stage = ? AND version <> ?",
-                    arguments: [now, row["model"] as Int64, stage, row["version"] as Int64]
-                )
+                try db.cachedStatement(sql: "UPDATE modelVersion SET stage = 'Archived', updated = ? WHERE model = ? AND stage = ? AND version <> ?").execute(arguments: [now, row["model"] as Int64, stage, row["version"] as Int64])
             }
-            try db.execute(sql: "UPDATE modelVersion SET stage = ?, updated = ? WHERE id = ?", arguments: [stage, now, row["id"] as Int64])
+            try db.cachedStatement(sql: "UPDATE modelVersion SET stage = ?, updated = ? WHERE id = ?").execute(arguments: [stage, now, row["id"] as Int64])
             return try Self.version(db, name, version)
         }
     }
@@ -126,8 +117,8 @@ extension SQLiteTrackingStore {
         try await write { db in
             let row = try Self.versionRow(db, name, version)
             let arguments: StatementArguments = [row["model"] as Int64, row["version"] as Int64]
-            try db.execute(sql: "DELETE FROM alias WHERE model = ? AND version = ?", arguments: arguments)
-            try db.execute(sql: "UPDATE modelVersion SET isDeleted = 1 WHERE model = ? AND version = ?", arguments: arguments)
+            try db.cachedStatement(sql: "DELETE FROM alias WHERE model = ? AND version = ?").execute(arguments: arguments)
+            try db.cachedStatement(sql: "UPDATE modelVersion SET isDeleted = 1 WHERE model = ? AND version = ?").execute(arguments: arguments)
         }
     }
 
@@ -135,7 +126,7 @@ extension SQLiteTrackingStore {
         try await write { db in
             let id: Int64 = try Self.versionRow(db, name, version)["id"]
             if let value { return try db.setKeyed("modelVersionTag", "version", id, [key: value]) }
-            try db.execute(sql: "DELETE FROM modelVersionTag WHERE version = ? AND key = ?", arguments: [id, key])
+            try db.cachedStatement(sql: "DELETE FROM modelVersionTag WHERE version = ? AND key = ?").execute(arguments: [id, key])
         }
     }
 
@@ -152,23 +143,20 @@ extension SQLiteTrackingStore {
     public func setAlias(name: String, alias: String, version: String) async throws {
         try await write { db in
             let row = try Self.versionRow(db, name, version)
-            try db.execute(
-                sql: "INSERT INTO alias (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version",
-                arguments: [row["model"] as Int64, alias, row["version"] as Int64]
-            )
+            try db.cachedStatement(sql: "INSERT INTO alias (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version").execute(arguments: [row["model"] as Int64, alias, row["version"] as Int64])
         }
     }
 
     public func deleteAlias(name: String, alias: String) async throws {
         try await write { db in
-            try db.execute(sql: "DELETE FROM alias WHERE model = ? AND alias = ?", arguments: [try Self.modelID(db, name), alias])
+            try db.cachedStatement(sql: "DELETE FROM alias WHERE model = ? AND alias = ?").execute(arguments: [try Self.modelID(db, name), alias])
         }
     }
 
     public func modelVersion(name: String, alias: String) async throws -> ModelVersionRecord {
         try await read { db in
             let model = try Self.modelID(db, name)
-            let version = try Int64.fetchOne(db, sql: "SELECT version FROM alias WHERE model = ? AND alias = ?", arguments: [model, alias])
+            let version = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT version FROM alias WHERE model = ? AND alias = ?"), arguments: [model, alias])
             guard let version else { throw PlatformError(.invalidArgument, "Registered model alias \(alias) not found.") }
             return try Self.version(db, name, "\(version)")
         }
@@ -219,8 +207,7 @@ extension SQLiteTrackingStore {
         guard let runID = parts.first.map(String.init) else { return (draft.source, nil) }
         let path = parts.count > 1 ? String(parts[1]) : ""
         let model = try String.fetchOne(
-            db,
-            sql: "SELECT id FROM loggedModel WHERE sourceRun = ? AND name = ? AND stage = 'active' ORDER BY created DESC LIMIT 1",
+            try db.cachedStatement(sql: "SELECT id FROM loggedModel WHERE sourceRun = ? AND name = ? AND stage = 'active' ORDER BY created DESC LIMIT 1"),
             arguments: [runID, path]
         )
         if let model { return (try loggedModel(db, id: model).artifactURI, model) }
@@ -228,7 +215,7 @@ extension SQLiteTrackingStore {
     }
 
     private static func modelRow(_ db: Database, _ name: String) throws -> Row? {
-        try Row.fetchOne(db, sql: "SELECT * FROM registeredModel WHERE name = ?", arguments: [name])
+        try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM registeredModel WHERE name = ?"), arguments: [name])
     }
 
     private static func modelID(_ db: Database, _ name: String) throws -> Int64 {
@@ -247,10 +234,9 @@ extension SQLiteTrackingStore {
 
     private static func model(_ db: Database, _ row: Row) throws -> RegisteredModel {
         let id: Int64 = row["id"]
-        let aliases = try Row.fetchAll(db, sql: "SELECT alias, version FROM alias WHERE model = ?", arguments: [id])
+        let aliases = try Row.fetchAll(try db.cachedStatement(sql: "SELECT alias, version FROM alias WHERE model = ?"), arguments: [id])
         let latest = try Row.fetchAll(
-            db,
-            sql: "SELECT *, max(version) FROM modelVersion WHERE model = ? AND isDeleted = 0 GROUP BY stage",
+            try db.cachedStatement(sql: "SELECT *, max(version) FROM modelVersion WHERE model = ? AND isDeleted = 0 GROUP BY stage"),
             arguments: [id]
         )
         return RegisteredModel(
@@ -268,8 +254,7 @@ extension SQLiteTrackingStore {
         let model = try modelID(db, name)
         let row = try Int64(version).flatMap { number in
             try Row.fetchOne(
-                db,
-                sql: "SELECT * FROM modelVersion WHERE model = ? AND version = ? AND isDeleted = 0",
+                try db.cachedStatement(sql: "SELECT * FROM modelVersion WHERE model = ? AND version = ? AND isDeleted = 0"),
                 arguments: [model, number]
             )
         }
@@ -287,7 +272,7 @@ extension SQLiteTrackingStore {
         let model: Int64 = row["model"]
         let number: Int64 = row["version"]
         return ModelVersionRecord(
-            name: try String.fetchOne(db, sql: "SELECT name FROM registeredModel WHERE id = ?", arguments: [model]) ?? "",
+            name: try String.fetchOne(try db.cachedStatement(sql: "SELECT name FROM registeredModel WHERE id = ?"), arguments: [model]) ?? "",
             version: number,
             created: Timestamp(milliseconds: row["created"]),
             updated: Timestamp(milliseconds: row["updated"]),
@@ -301,7 +286,7 @@ extension SQLiteTrackingStore {
             status: row["status"],
             modelID: row["loggedModel"],
             tags: try db.keyed("modelVersionTag", "version", row["id"] as Int64),
-            aliases: try String.fetchAll(db, sql: "SELECT alias FROM alias WHERE model = ? AND version = ? ORDER BY alias", arguments: [model, number])
+            aliases: try String.fetchAll(try db.cachedStatement(sql: "SELECT alias FROM alias WHERE model = ? AND version = ? ORDER BY alias"), arguments: [model, number])
         )
     }
 }

@@ -15,16 +15,13 @@ extension SQLiteTrackingStore {
             let experiment = try Self.activeExperiment(db, id: id)
             let uuid = newID()
             let runName = name ?? tags["mlflow.runName"] ?? RunNames.random()
-            try db.execute(
-                sql: """
+            try db.cachedStatement(sql: """
                     INSERT INTO run (uuid, experiment, name, user, status, started, stage, artifactURI)
                     VALUES (?, ?, ?, ?, 'RUNNING', ?, 'active', ?)
-                    """,
-                arguments: [
+                    """).execute(arguments: [
                     uuid, experiment.id, runName, user, (started ?? now).milliseconds,
                     "\(experiment.artifactLocation)/\(uuid)/artifacts",
-                ]
-            )
+                ])
             try db.setKeyed("runTag", "run", db.lastInsertedRowID, tags.merging(["mlflow.runName": runName]) { _, name in name })
             return try Self.run(db, id: uuid)
         }
@@ -38,10 +35,10 @@ extension SQLiteTrackingStore {
         try await write { db in
             let row = try Self.activeRow(db, id: id)
             let number: Int64 = row["id"]
-            if let status { try db.execute(sql: "UPDATE run SET status = ? WHERE id = ?", arguments: [status.rawValue, number]) }
-            if let ended { try db.execute(sql: "UPDATE run SET ended = ? WHERE id = ?", arguments: [ended.milliseconds, number]) }
+            if let status { try db.cachedStatement(sql: "UPDATE run SET status = ? WHERE id = ?").execute(arguments: [status.rawValue, number]) }
+            if let ended { try db.cachedStatement(sql: "UPDATE run SET ended = ? WHERE id = ?").execute(arguments: [ended.milliseconds, number]) }
             if let name, !name.isEmpty {
-                try db.execute(sql: "UPDATE run SET name = ? WHERE id = ?", arguments: [name, number])
+                try db.cachedStatement(sql: "UPDATE run SET name = ? WHERE id = ?").execute(arguments: [name, number])
                 try db.setKeyed("runTag", "run", number, ["mlflow.runName": name])
             }
             return try Self.run(db, id: id)
@@ -51,7 +48,7 @@ extension SQLiteTrackingStore {
     public func setStage(_ stage: LifecycleStage, run id: String) async throws {
         try await write { db in
             let row = try Self.row(db, id: id)
-            try db.execute(sql: "UPDATE run SET stage = ? WHERE id = ?", arguments: [stage.rawValue, row["id"] as Int64])
+            try db.cachedStatement(sql: "UPDATE run SET stage = ? WHERE id = ?").execute(arguments: [stage.rawValue, row["id"] as Int64])
         }
     }
 
@@ -66,7 +63,7 @@ extension SQLiteTrackingStore {
             try Self.logParameters(db, run: run, runID: runID, parameters)
             try db.setKeyed("runTag", "run", run, tags)
             if let name = tags["mlflow.runName"] {
-                try db.execute(sql: "UPDATE run SET name = ? WHERE id = ?", arguments: [name, run])
+                try db.cachedStatement(sql: "UPDATE run SET name = ? WHERE id = ?").execute(arguments: [name, run])
             }
             try Self.logMetrics(db, run: run, metrics)
         }
@@ -75,7 +72,7 @@ extension SQLiteTrackingStore {
     public func deleteRunTag(runID: String, key: String) async throws {
         try await write { db in
             let run: Int64 = try Self.activeRow(db, id: runID)["id"]
-            try db.execute(sql: "DELETE FROM runTag WHERE run = ? AND key = ?", arguments: [run, key])
+            try db.cachedStatement(sql: "DELETE FROM runTag WHERE run = ? AND key = ?").execute(arguments: [run, key])
             guard db.changesCount > 0 else {
                 throw PlatformError(.notFound, "No tag with name: \(key) in run with id \(runID)")
             }
@@ -87,7 +84,7 @@ extension SQLiteTrackingStore {
             let run: Int64 = try Self.row(db, id: runID)["id"]
             var sql = SearchSQL(Self.historyTarget)
             sql.add("metric.run = ? AND metric.key = ?", [run, key])
-            try sql.add([], fallback: ["metric.timestamp", "metric.step", "ifnull(metric.value, 'NaN')", "ifnull(metric.model, '')"].map { .ascending($0) })
+            try sql.add([], fallback: ["timestamp", "step", "value", "isNaN", "model"].map { .ascending("metric.\($0)") })
             return try db.page(sql, Search(limit: limit, after: after)) { _, rows in rows.map(Self.metric) }
         }
     }
@@ -99,10 +96,7 @@ extension SQLiteTrackingStore {
             let run: Int64 = try Self.activeRow(db, id: runID)["id"]
             for input in datasets {
                 let dataset = input["dataset"]
-                try db.execute(
-                    sql: "INSERT OR IGNORE INTO runInput (run, name, digest, json) VALUES (?, ?, ?, ?)",
-                    arguments: [run, dataset?["name"]?.stringValue ?? "", dataset?["digest"]?.stringValue ?? "", input.canonicalText]
-                )
+                try db.cachedStatement(sql: "INSERT OR IGNORE INTO runInput (run, name, digest, json) VALUES (?, ?, ?, ?)").execute(arguments: [run, dataset?["name"]?.stringValue ?? "", dataset?["digest"]?.stringValue ?? "", input.canonicalText])
             }
             for model in models { try Self.link(db, run: run, model: model, isOutput: false, step: 0) }
         }
@@ -233,24 +227,24 @@ extension SQLiteTrackingStore {
     }
 
     static func metric(_ row: Row) -> Metric {
-        Metric(
+        let value: Double? = row["value"]
+        let isNaN: Bool? = row["isNaN"]
+        let model: String? = row["model"]
+        return Metric(
             key: row["key"],
-            value: (row["value"] as Double?) ?? .nan,
+            value: isNaN == true ? .nan : value ?? .nan,
             timestamp: Timestamp(milliseconds: row["timestamp"]),
             step: row["step"],
-            modelID: row["model"]
+            modelID: model.flatMap { $0.isEmpty ? nil : $0 }
         )
     }
 
     private static func link(_ db: Database, run: Int64, model: String, isOutput: Bool, step: Int64) throws {
-        try db.execute(
-            sql: """
+        try db.cachedStatement(sql: """
                 INSERT INTO runModel (run, model, isOutput, step, position)
                 VALUES (?, ?, ?, ?, (SELECT count(*) FROM runModel WHERE run = ?))
                 ON CONFLICT DO UPDATE SET step = excluded.step
-                """,
-            arguments: [run, model, isOutput, step, run]
-        )
+                """).execute(arguments: [run, model, isOutput, step, run])
     }
 
     private static func logParameters(_ db: Database, run: Int64, runID: String, _ parameters: [String: String]) throws {
@@ -275,11 +269,13 @@ extension SQLiteTrackingStore {
 
     private static func logMetrics(_ db: Database, run: Int64, _ metrics: [Metric]) throws {
         // The same value again is what a client sends that has lost the answer.
-        let insert = try db.cachedStatement(sql: "INSERT OR IGNORE INTO metric (run, key, value, timestamp, step, model) VALUES (?, ?, ?, ?, ?, ?)")
+        let insert = try db.cachedStatement(sql: "INSERT OR IGNORE INTO metric (run, key, timestamp, step, value, isNaN, model) VALUES (?, ?, ?, ?, ?, ?, ?)")
         var latest: [String: Metric] = [:]
         for metric in metrics {
-            let value = metric.value.isNaN ? nil : metric.value
-            try insert.execute(arguments: [run, metric.key, value, metric.timestamp.milliseconds, metric.step, metric.modelID])
+            let isNaN = metric.value.isNaN
+            try insert.execute(arguments: [
+                run, metric.key, metric.timestamp.milliseconds, metric.step, isNaN ? 0 : metric.value, isNaN, metric.modelID ?? "",
+            ])
             if let other = latest[metric.key], metric.isEarlier(than: other) { continue }
             latest[metric.key] = metric
         }

@@ -54,9 +54,17 @@ public struct SQLiteTrackingStore: TrackingStore {
         }
     }
 
+    /// Reads on the thread that asks.
+    ///
+    /// The pages are in the kernel's cache, so this is computing, not waiting; a queue of its own would cost
+    /// two changes of threads, which is more than most reads take.
     func read<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async throws -> Value {
+        try readHere(body)
+    }
+
+    private func readHere<Value>(_ body: (Database) throws -> Value) throws -> Value {
         do {
-            return try await database.read(body)
+            return try database.read(body)
         } catch {
             throw Self.failure(error)
         }

@@ -9,6 +9,9 @@ struct SearchTarget: Sendable {
         let table: String
         let owner: String
         let column: String
+        var value = "k.value"
+        /// What an index needs to be told, beside owner and key.
+        var also = ""
         /// Which of several values of one key an order looks at: the first in this order.
         var first = ""
     }
@@ -73,7 +76,7 @@ struct SearchSQL {
             } else {
                 // Not a join: a key with several values would show its owner several times.
                 let keyed = try self.keyed(term.field)
-                let value = "(SELECT k.value FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?\(keyed.first) LIMIT 1)"
+                let value = "(SELECT \(keyed.value) FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?\(keyed.also)\(keyed.first) LIMIT 1)"
                 order.append(.init(sql: value, arguments: [term.field.key], isAscending: term.isAscending, isNullable: true))
             }
         }
@@ -168,7 +171,7 @@ struct SearchSQL {
             return add(sql, values)
         }
         let keyed = try self.keyed(field)
-        let source = "SELECT 1 FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?"
+        let source = "SELECT 1 FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?\(keyed.also)"
         switch condition.comparison {
         case .compare(.notEqual, .text("true")) where field.key == Self.promptTag,
             .compare(.equal, .text("false")) where field.key == Self.promptTag:
@@ -177,7 +180,7 @@ struct SearchSQL {
         case .isNull: add("NOT EXISTS (\(source))", [field.key])
         case .isNotNull: add("EXISTS (\(source))", [field.key])
         default:
-            let (sql, values) = try Self.compare("k.value", condition, isNumber: field.kind == .metric)
+            let (sql, values) = try Self.compare(keyed.value, condition, isNumber: field.kind == .metric)
             // Few have one value: found by it. A range or a pattern is looked at owner by owner.
             if case .compare(.equal, .text) = condition.comparison {
                 add("\(keyed.column) IN (SELECT k.\(keyed.owner) FROM \(keyed.table) k WHERE k.key = ? AND \(sql))", [field.key] + values)
@@ -253,7 +256,7 @@ extension Database {
 
     /// The keyed values of one owner.
     func keyed(_ table: String, _ column: String, _ owner: some DatabaseValueConvertible) throws -> [String: String] {
-        let rows = try Row.fetchAll(self, sql: "SELECT key, value FROM \(table) WHERE \(column) = ?", arguments: [owner])
+        let rows = try Row.fetchAll(cachedStatement(sql: "SELECT key, value FROM \(table) WHERE \(column) = ?"), arguments: [owner])
         return Dictionary(rows.map { ($0["key"], $0["value"]) }, uniquingKeysWith: { _, last in last })
     }
 

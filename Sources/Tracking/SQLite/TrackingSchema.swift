@@ -7,7 +7,6 @@ enum TrackingSchema {
         migrator.registerMigration("1 experiments and runs") { try $0.execute(sql: experimentsAndRuns) }
         migrator.registerMigration("2 logged models") { try $0.execute(sql: loggedModels) }
         migrator.registerMigration("3 registry") { try $0.execute(sql: registry) }
-        migrator.registerMigration("4 each metric value once") { try $0.execute(sql: metricsOnce) }
         return migrator
     }
 
@@ -31,12 +30,13 @@ enum TrackingSchema {
           run INTEGER NOT NULL REFERENCES run(id), key TEXT NOT NULL, value TEXT NOT NULL,
           PRIMARY KEY (run, key)) WITHOUT ROWID;
         CREATE INDEX runTagByValue ON runTag (key, value, run);
-        -- NaN has no place in a REAL column: it is NULL.
+        -- Each value once, however often a client sends it; a history is read from the key, in its order.
+        -- NaN has no place in a REAL column: it is 0 here and marked, and NULL in latestMetric.
         CREATE TABLE metric (
-          run INTEGER NOT NULL REFERENCES run(id), key TEXT NOT NULL, value REAL, timestamp INTEGER NOT NULL,
-          step INTEGER NOT NULL, model TEXT);
-        CREATE INDEX metricHistory ON metric (run, key, timestamp, step);
-        CREATE INDEX metricOfModel ON metric (model) WHERE model IS NOT NULL;
+          run INTEGER NOT NULL REFERENCES run(id), key TEXT NOT NULL, timestamp INTEGER NOT NULL, step INTEGER NOT NULL,
+          value REAL NOT NULL, isNaN INTEGER NOT NULL, model TEXT NOT NULL,
+          PRIMARY KEY (run, key, timestamp, step, value, isNaN, model)) WITHOUT ROWID;
+        CREATE INDEX metricOfModel ON metric (model, key) WHERE model <> '';
         CREATE TABLE latestMetric (
           run INTEGER NOT NULL REFERENCES run(id), key TEXT NOT NULL, value REAL, timestamp INTEGER NOT NULL,
           step INTEGER NOT NULL, PRIMARY KEY (run, key)) WITHOUT ROWID;
@@ -85,13 +85,5 @@ enum TrackingSchema {
         CREATE TABLE alias (
           model INTEGER NOT NULL REFERENCES registeredModel(id) ON DELETE CASCADE, alias TEXT NOT NULL,
           version INTEGER NOT NULL, PRIMARY KEY (model, alias)) WITHOUT ROWID;
-        """
-
-    /// A value that a client sends again is not logged again; a history is read from the index, in its order.
-    private static let metricsOnce = """
-        DELETE FROM metric WHERE rowid NOT IN (
-          SELECT min(rowid) FROM metric GROUP BY run, key, timestamp, step, value, model);
-        DROP INDEX metricHistory;
-        CREATE UNIQUE INDEX metricHistory ON metric (run, key, timestamp, step, ifnull(value, 'NaN'), ifnull(model, ''));
         """
 }

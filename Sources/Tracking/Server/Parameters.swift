@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import SlipwayCore
 
 /// The parameters of one call: the JSON body, or the query of a GET.
@@ -25,6 +26,27 @@ struct Parameters: Sendable {
             case .array(let items): members[key] = .array(items + [text])
             case .some(let first): members[key] = .array([first, text])
             }
+        }
+        self.members = members
+    }
+
+    /// The query of a request's target: `/runs/get?run_id=x`.
+    init(target: String?) {
+        let target = target ?? ""
+        self.init(query: target.firstIndex(of: "?").map { String(target[target.index(after: $0)...]) })
+    }
+
+    /// A JSON object, or nothing.
+    ///
+    /// Untyped `throws`, and not inlined: Swift 6.3 crashes on what it makes of the other in an asynchronous caller.
+    @inline(never)
+    init(body: ByteBuffer) throws {
+        guard body.readableBytes > 0 else {
+            members = [:]
+            return
+        }
+        guard let members = try JSONValue(parsing: body.readableBytesView).objectValue else {
+            throw PlatformError(.invalidArgument, "the request body must be a JSON object")
         }
         self.members = members
     }

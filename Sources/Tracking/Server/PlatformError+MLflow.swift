@@ -21,7 +21,12 @@ extension PlatformError.Code {
 
 extension PlatformError {
     /// `{"error_code":…,"message":…}`, which MLflow's client turns into its exception.
+    var mlflowAnswer: (status: HTTPResponse.Status, body: JSONValue) {
+        (code.mlflow.status, ["error_code": .string(code.mlflow.name), "message": .string(message)])
+    }
+
+    /// ``mlflowAnswer`` for the router.
     public var mlflowResponse: Response {
-        Response(json: ["error_code": .string(code.mlflow.name), "message": .string(message)], status: code.mlflow.status)
+        Response(json: mlflowAnswer.body, status: mlflowAnswer.status)
     }
 }

@@ -24,15 +24,30 @@ public struct TrackingRoutes: Sendable {
     public func server(host: String, port: Int, logger: Logger) -> HTTPServer {
         let router = Router(context: PlatformRequestContext.self)
         add(to: router)
-        return HTTPServer(name: "tracking", host: host, port: port, router: router, logger: logger)
+        return HTTPServer(
+            name: "tracking",
+            host: host,
+            port: port,
+            router: router,
+            fastRoutes: TrackingFastRoutes(calls, prefixes: Self.prefixes.map { "\($0)/2.0/mlflow" }),
+            eventLoops: Self.eventLoops,
+            logger: logger
+        )
+    }
+
+    private static let prefixes = ["api", "ajax-api"]
+    /// Of its own, so that no look-up of a training loop delays a prediction.
+    private static let eventLoops = HTTPServer.eventLoops(TrackingLimits.eventLoops)
+
+    private var calls: [TrackingCall] {
+        ExperimentCalls(store: store).all + RunCalls(store: store).all + LoggedModelCalls(store: store).all
+            + RegistryCalls(store: store).all + ArtifactCalls(store: store, artifacts: artifacts).all
     }
 
     public func add(to router: Router<PlatformRequestContext>) {
         router.get("health") { _, _ in "OK" }
         router.get("version") { _, _ in TrackingLimits.mlflowVersion }
-        for prefix in ["api", "ajax-api"] {
-            let calls = ExperimentCalls(store: store).all + RunCalls(store: store).all + LoggedModelCalls(store: store).all
-                + RegistryCalls(store: store).all + ArtifactCalls(store: store, artifacts: artifacts).all
+        for prefix in Self.prefixes {
             for call in calls { add(call, to: router.group(RouterPath("\(prefix)/2.0/mlflow"))) }
             router.get(RouterPath("\(prefix)/3.0/mlflow/server-info")) { _, _ in
                 Response(json: [
@@ -68,13 +83,7 @@ public struct TrackingRoutes: Sendable {
         } catch {
             throw PlatformError(.invalidArgument, "the request body is larger than \(Limits.jsonBytesMax) bytes", cause: error)
         }
-        if buffer.readableBytes > 0 {
-            guard let body = try JSONValue(parsing: buffer.readableBytesView).objectValue else {
-                throw PlatformError(.invalidArgument, "the request body must be a JSON object")
-            }
-            members.merge(body) { path, _ in path }
-        }
-        return Parameters(members)
+        return try Parameters(body: buffer).overlaid(members)
     }
 }
 
@@ -105,6 +114,7 @@ enum TrackingLimits {
     static let searchResultsMax: Int64 = 50_000
     static let searchResultsDefault: Int64 = 1000
     static let registrySearchDefault: Int64 = 100
+    static let eventLoops = 2
     static let artifactChunkBytes = 256 << 10
 }
 
