@@ -35,6 +35,8 @@ enum Outside: String, CaseIterable {
     case atomics = "Atomics"
     case crypto = "Crypto"
     case grdb = "GRDB"
+    /// SQLite itself, as GRDB links it.
+    case grdbSQLite = "GRDBSQLite"
     case httpTypes = "HTTPTypes"
     case hummingbird = "Hummingbird"
     case hummingbirdCore = "HummingbirdCore"
@@ -59,7 +61,7 @@ enum Outside: String, CaseIterable {
         case .asyncHTTPClient: "async-http-client"
         case .atomics: "swift-atomics"
         case .crypto: "swift-crypto"
-        case .grdb: "GRDB.swift"
+        case .grdb, .grdbSQLite: "GRDB.swift"
         case .httpTypes: "swift-http-types"
         case .hummingbird, .hummingbirdCore: "hummingbird"
         case .logging: "swift-log"
@@ -79,7 +81,7 @@ enum Outside: String, CaseIterable {
         case .unixSignals: [.command]
         case .crypto: [.core, .domain, .adapter]
         case .yams: [.core]
-        case .grdb, .asyncHTTPClient, .subprocess, .systemPackage: [.adapter]
+        case .grdb, .grdbSQLite, .asyncHTTPClient, .subprocess, .systemPackage: [.adapter]
         case .logging, .serviceLifecycle: [.adapter, .service, .command]
         case .atomics, .nioConcurrencyHelpers: [.adapter, .service]
         case .httpTypes, .hummingbird, .hummingbirdCore, .nioCore, .nioEmbedded, .nioFoundationCompat, .nioHTTP1,
@@ -220,7 +222,7 @@ let modules: [Module] = [
         path: "Tracking/SQLite",
         purpose: "The tracking store on SQLite and the artifacts in a folder.",
         uses: ["SlipwayCore", "SlipwayTracking"],
-        outside: [.grdb],
+        outside: [.grdb, .grdbSQLite],
         tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(

@@ -81,7 +81,7 @@ extension SQLiteTrackingStore {
     }
 
     public func searchExperiments(_ search: Search) async throws -> Page<Experiment> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.experimentTarget)
             Self.add(search.view, column: "experiment.stage", to: &sql)
             try sql.add(search.filter)

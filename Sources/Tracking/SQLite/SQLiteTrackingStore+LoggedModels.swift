@@ -75,7 +75,7 @@ extension SQLiteTrackingStore {
     }
 
     public func searchLoggedModels(experiments: [String], _ search: Search) async throws -> Page<LoggedModel> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.loggedModelTarget)
             let ids = experiments.compactMap { Int64($0) }
             guard !ids.isEmpty else { return Page(items: [], nextToken: nil) }

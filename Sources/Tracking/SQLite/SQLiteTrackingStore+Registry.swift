@@ -55,7 +55,7 @@ extension SQLiteTrackingStore {
     }
 
     public func searchRegisteredModels(_ search: Search) async throws -> Page<RegisteredModel> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.modelTarget)
             try sql.add(search.filter)
             try sql.add(search.order, fallback: [.ascending("registeredModel.name")])
@@ -131,7 +131,7 @@ extension SQLiteTrackingStore {
     }
 
     public func searchModelVersions(_ search: Search) async throws -> Page<ModelVersionRecord> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.versionTarget)
             sql.add("modelVersion.isDeleted = 0")
             try sql.add(search.filter)

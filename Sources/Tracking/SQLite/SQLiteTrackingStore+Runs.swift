@@ -80,7 +80,7 @@ extension SQLiteTrackingStore {
     }
 
     public func metricHistory(runID: String, key: String, limit: Int, after: SearchCursor?) async throws -> Page<Metric> {
-        try await read { db in
+        try await scan { db in
             let run: Int64 = try Self.row(db, id: runID)["id"]
             var sql = SearchSQL(Self.historyTarget)
             sql.add("metric.run = ? AND metric.key = ?", [run, key])
@@ -110,7 +110,7 @@ extension SQLiteTrackingStore {
     }
 
     public func searchRuns(experiments: [String], _ search: Search) async throws -> Page<Run> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.runTarget)
             let ids = experiments.compactMap { Int64($0) }
             guard !ids.isEmpty else { return Page(items: [], nextToken: nil) }
@@ -118,8 +118,19 @@ extension SQLiteTrackingStore {
             Self.add(search.view, column: "run.stage", to: &sql)
             try sql.add(search.filter)
             try sql.add(search.order, fallback: [.descending("run.started"), .ascending("run.uuid")])
-            return try db.page(sql, search) { try Self.runs($0, $1) }
+            return try db.page(sql, search, isLarge: try Self.hasRuns(db, ids, moreThan: candidatesSorted)) { try Self.runs($0, $1) }
         }
+    }
+
+    private static func hasRuns(_ db: Database, _ experiments: [Int64], moreThan limit: Int) throws -> Bool {
+        let ids = "[" + experiments.map(String.init).joined(separator: ",") + "]"
+        let count = try Int.fetchOne(
+            try db.cachedStatement(
+                sql: "SELECT count(*) FROM (SELECT 1 FROM run WHERE experiment IN (SELECT value FROM json_each(?)) LIMIT ?)"
+            ),
+            arguments: [ids, limit + 1]
+        )
+        return (count ?? 0) > limit
     }
 
     private static let runTarget = SearchTarget(
@@ -131,9 +142,9 @@ extension SQLiteTrackingStore {
         ],
         numbers: ["start_time", "end_time", "created", "Created"],
         keyed: [
-            .metric: .init(table: "latestMetric", owner: "run", column: "run.id"),
-            .parameter: .init(table: "param", owner: "run", column: "run.id"),
-            .tag: .init(table: "runTag", owner: "run", column: "run.id"),
+            .metric: .init(table: "latestMetric", owner: "run", column: "run.id", isIndexedByValue: true),
+            .parameter: .init(table: "param", owner: "run", column: "run.id", isIndexedByValue: true),
+            .tag: .init(table: "runTag", owner: "run", column: "run.id", isIndexedByValue: true),
         ],
         name: "runs",
         optional: ["end_time"]
@@ -272,10 +283,7 @@ extension SQLiteTrackingStore {
         let insert = try db.cachedStatement(sql: "INSERT OR IGNORE INTO metric (run, key, timestamp, step, value, isNaN, model) VALUES (?, ?, ?, ?, ?, ?, ?)")
         var latest: [String: Metric] = [:]
         for metric in metrics {
-            let isNaN = metric.value.isNaN
-            try insert.execute(arguments: [
-                run, metric.key, metric.timestamp.milliseconds, metric.step, isNaN ? 0 : metric.value, isNaN, metric.modelID ?? "",
-            ])
+            try insert.insert(metric, run: run)
             if let other = latest[metric.key], metric.isEarlier(than: other) { continue }
             latest[metric.key] = metric
         }

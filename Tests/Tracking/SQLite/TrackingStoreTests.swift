@@ -151,20 +151,30 @@ struct TrackingStoreTests {
 
     @Test("Pages join to what one page shows, without a gap or a repeat", arguments: orders)
     func pages(order: [String]) async throws {
-        try await withStore { store in
+        var seen: [[String]] = []
+        // Sorted, or read in the order of an index: the same.
+        for sorted in [1_000, 5] { seen.append(try await pages(order: order, candidatesSorted: sorted)) }
+        #expect(seen[0] == seen[1])
+    }
+
+    private func pages(order: [String], candidatesSorted: Int) async throws -> [String] {
+        var names: [String] = []
+        try await withStore(candidatesSorted: candidatesSorted) { store in
             for number in 0..<23 { try await Self.add(number, to: store) }
             let terms = try order.map { try FilterParser.sortTerm($0) }
             let whole = try await store.searchRuns(experiments: ["0"], Search(order: terms, limit: 100)).items.map(\.id)
             #expect(whole.count == 23)
+            for id in whole { names.append(try await store.run(id: id).name) }
             for size in [1, 4, 23] {
                 #expect(try await Self.pages(store, terms, size: size).flatMap { $0 } == whole, "pages of \(size)")
             }
         }
+        return names
     }
 
-    @Test("What others write between two pages repeats and hides nothing of what was there", arguments: orders)
-    func pagesUnderWrites(order: [String]) async throws {
-        try await withStore { store in
+    @Test("What others write between two pages repeats and hides nothing of what was there", arguments: orders, [1_000, 5])
+    func pagesUnderWrites(order: [String], candidatesSorted: Int) async throws {
+        try await withStore(candidatesSorted: candidatesSorted) { store in
             for number in 0..<20 { try await Self.add(number, to: store) }
             let terms = try order.map { try FilterParser.sortTerm($0) }
             let before = try await store.searchRuns(experiments: ["0"], Search(order: terms, limit: 100)).items.map(\.id)
