@@ -22,7 +22,7 @@ public struct SlipwayCommand: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(name: "The platform", subcommands: [UpCommand.self, StatusCommand.self]),
             CommandGroup(name: "The road", subcommands: [RunCommand.self, RunsCommand.self, ReleaseCommand.self]),
-            CommandGroup(name: "Evidence", subcommands: [ProofCommand.self]),
+            CommandGroup(name: "Evidence", subcommands: [ProofCommand.self, RegistryCommand.self]),
             CommandGroup(
                 name: "One engine alone",
                 subcommands: [TrackingCommand.self, ServeCommand.self, GatewayCommand.self, ModelCommand.self]

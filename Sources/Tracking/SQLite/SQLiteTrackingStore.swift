@@ -13,11 +13,18 @@ public struct SQLiteTrackingStore: TrackingStore {
     let clock: WallClock
     /// Under which experiments keep their artifacts, unless they say otherwise.
     let artifactRoot: String
+    /// The aliases that only the reconciler may move, as they stand when a write begins.
+    let protected: @Sendable () -> ProtectedAliases
 
     /// Opens or makes the database at `path` and brings its schema up to date.
     ///
     /// - Throws: `unavailable` when the file cannot be opened, `corrupt` when it is no database of ours.
-    public init(path: String, artifactRoot: String = "mlflow-artifacts:/", clock: WallClock = .system) throws {
+    public init(
+        path: String,
+        artifactRoot: String = "mlflow-artifacts:/",
+        clock: WallClock = .system,
+        protected: @escaping @Sendable () -> ProtectedAliases = { .none }
+    ) throws {
         do {
             var configuration = Configuration()
             configuration.busyMode = .timeout(StoreLimits.busySeconds)
@@ -32,6 +39,7 @@ public struct SQLiteTrackingStore: TrackingStore {
             writer = GroupCommit(database)
             self.clock = clock
             self.artifactRoot = artifactRoot
+            self.protected = protected
             try TrackingSchema.migrator.migrate(database)
             try makeDefaultExperiment()
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT {
