@@ -449,7 +449,7 @@ if only?.contains("SlipwayReconciler") ?? true {
             name: "SimulationTests",
             dependencies: [
                 "SlipwayCore", "SlipwayTesting", "SlipwayTracking", "SlipwayInference", "SlipwayRelease", "SlipwayReconciler",
-                Outside.logging.product,
+                "SlipwayProof", Outside.logging.product,
             ],
             path: "Tests/Simulation",
             swiftSettings: settings
