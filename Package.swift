@@ -480,7 +480,7 @@ if only == nil {
     targets.append(
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["slipway", "shakedown", "SlipwayCore", "SlipwayPipeline", "SlipwayRelease", "SlipwayStorage", "SlipwayTesting"],
+            dependencies: ["slipway", "shakedown", "SlipwayCore", "SlipwayGit", "SlipwayPipeline", "SlipwayRelease", "SlipwayStorage", "SlipwayTesting"],
             path: "Tests/EndToEnd",
             swiftSettings: settings
         )

@@ -79,6 +79,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     var proven: [ModelName: (commit: CommitID, proof: Digest)] = [:]
     /// Each model's release whose aliases the registry showed: what differs later was moved by a hand.
     var mirrored: [ModelName: CommitID] = [:]
+    /// Models that have or had a release: those whose release is gone may have aliases of ours.
+    private var everReleased: Set<ModelName> = []
     /// The head whose platform file was looked at, and what is wrong with it.
     var platformHead: CommitID?
     var platformRefusal: PlatformError?
@@ -179,6 +181,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     /// Takes in the head. When Git does not answer, what was accepted before stays.
     private func accept() async throws {
         let previous = try await accepted()
+        everReleased.formUnion(previous.entries.keys)
         let head = try await ports.repository.head()
         let files = try await ports.repository.releaseFiles(of: environment, at: head)
         let known = await knownVersions(files, previous)
@@ -234,7 +237,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             let plan = ReconcilePlan(desired: desired, observed: observed)
             guard !plan.isEmpty else {
                 try unanswered(observed)
-                for (model, entry) in desired.releases.entries { mirrored[model] = entry.commit }
+                mirrored = desired.releases.entries.mapValues(\.commit)
+                everReleased = Set(mirrored.keys)
                 return try await prove()
             }
             var failure: (any Error)?
@@ -285,7 +289,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         for gateway in ports.gateways {
             observed.gateways[gateway.address] = .some(try? await gateway.routes())
         }
-        for model in desired.releases.entries.keys {
+        for model in everReleased.union(desired.releases.entries.keys).sorted() {
             guard let aliases = try? await ports.registry.aliases(of: model) else {
                 observed.aliases = nil
                 break
