@@ -9,13 +9,12 @@ import Testing
 
 @testable import shakedown
 
-/// The alias ledger of a platform that runs: the reconciler writes it, people read it, Git protects what it says.
-@Suite("Alias ledger of a running platform", .serialized, .timeLimit(.minutes(10)))
-struct AliasLedgerProcessTests {
-    private let graph = packageRoot.appending(path: "Tests/Inference/Models/affine.onnx").path
-
+/// The alias ledger of a platform that runs: the reconciler writes it, people read it, Git protects what it
+/// says. Of the one suite of processes, as the end of each of its tests ends every child.
+extension PlatformProcessTests {
     @Test("The reconciler's moves carry commit and proof; a protected alias moves for nobody else, also right after kill -9")
-    func life() async throws {
+    func aliasLedger() async throws {
+        let graph = packageRoot.appending(path: "Tests/Inference/Models/affine.onnx").path
         try await withScratchFolder { folder in
             let repository = try await GitReleaseRepository.openOrCreate(path: folder.appending(path: "release.git"))
             let platformFile = """
@@ -27,7 +26,6 @@ struct AliasLedgerProcessTests {
                 """
             let path = PlatformFile.path(in: try EnvironmentName("dev"))
             _ = try await repository.commit([path: platformFile], on: try await repository.head(), message: "Protect champion and A")
-            let graph = graph
             try await onThread {
                 let platform = try PlatformUnderTest.start(home: folder, log: folder.appending(path: "up.log"))
                 defer { Child.endAll() }
