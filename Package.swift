@@ -451,7 +451,7 @@ if only?.contains("SlipwayReconciler") ?? true {
             name: "SimulationTests",
             dependencies: [
                 "SlipwayCore", "SlipwayTesting", "SlipwayTracking", "SlipwayInference", "SlipwayRelease", "SlipwayReconciler",
-                Outside.logging.product,
+                "SlipwayProof", Outside.logging.product,
             ],
             path: "Tests/Simulation",
             swiftSettings: settings
@@ -482,7 +482,7 @@ if only == nil {
     targets.append(
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["slipway", "shakedown", "SlipwayCore", "SlipwayPipeline", "SlipwayRelease", "SlipwayStorage", "SlipwayTesting"],
+            dependencies: ["slipway", "shakedown", "SlipwayCore", "SlipwayGit", "SlipwayPipeline", "SlipwayRelease", "SlipwayStorage", "SlipwayTesting"],
             path: "Tests/EndToEnd",
             swiftSettings: settings
         )

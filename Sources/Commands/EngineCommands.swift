@@ -5,6 +5,7 @@ import ServiceLifecycle
 import SlipwayCore
 import SlipwayHTTP
 import SlipwayInferenceServer
+import SlipwayTracking
 import SlipwayTrackingServer
 import SlipwayTrackingSQLite
 import UnixSignals
@@ -64,11 +65,21 @@ struct ServeCommand: AsyncParsableCommand {
 }
 
 enum TrackingEngine {
-    static func server(folder: URL, host: String, port: Int, logger: Logger) throws -> HTTPServer {
+    /// - Parameters:
+    ///   - reconcilerSecret: What shows that a caller is the reconciler; `nil` where there is none.
+    ///   - protected: The aliases that only the reconciler moves.
+    static func server(
+        folder: URL,
+        host: String,
+        port: Int,
+        reconcilerSecret: String? = nil,
+        protected: @escaping @Sendable () -> ProtectedAliases = { .none },
+        logger: Logger
+    ) throws -> HTTPServer {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let store = try SQLiteTrackingStore(path: folder.appending(path: "tracking.db").path)
+        let store = try SQLiteTrackingStore(path: folder.appending(path: "tracking.db").path, protected: protected)
         let artifacts = try FileArtifactStore(root: folder.appending(path: "artifacts"))
-        return TrackingRoutes(store: store, artifacts: artifacts).server(host: host, port: port, logger: logger)
+        return TrackingRoutes(store: store, artifacts: artifacts, reconcilerSecret: reconcilerSecret).server(host: host, port: port, logger: logger)
     }
 }
 

@@ -13,6 +13,7 @@ extension PlatformError.Code {
         case .exhausted: ExitCode(6)
         case .unavailable: ExitCode(7)
         case .corrupt: ExitCode(8)
+        case .permissionDenied: ExitCode(9)
         }
     }
 }

@@ -15,6 +15,8 @@ public struct PlatformError: Error, Sendable {
         case alreadyExists = "already_exists"
         /// The thing exists, in a state that does not allow this.
         case failedPrecondition = "failed_precondition"
+        /// Whoever asks may not do this; somebody else, or something else, may.
+        case permissionDenied = "permission_denied"
         /// A named limit was reached; later it may fit.
         case exhausted
         /// Something that this depends on did not answer; it may be asked again.

@@ -11,6 +11,7 @@ extension PlatformError.Code {
         case .notFound: .notFound
         case .alreadyExists: .conflict
         case .failedPrecondition: .conflict
+        case .permissionDenied: .forbidden
         case .exhausted: .tooManyRequests
         case .unavailable: .serviceUnavailable
         case .corrupt: .internalServerError

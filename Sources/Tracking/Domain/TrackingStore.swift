@@ -4,7 +4,7 @@ public import SlipwayCore
 ///
 /// Every method throws ``PlatformError`` in the words that MLflow's clients show to people. A write that
 /// has returned survives the process.
-public protocol TrackingStore: ExperimentStore, RunStoring, LoggedModelStore, RegistryStore {}
+public protocol TrackingStore: ExperimentStore, RunStoring, LoggedModelStore, RegistryStore, AliasLedger {}
 
 public protocol ExperimentStore: Sendable {
     func createExperiment(name: String, artifactLocation: String?, tags: [String: String]) async throws -> Experiment

@@ -30,19 +30,24 @@ extension SQLiteTrackingStore {
 
     public func renameRegisteredModel(name: String, to newName: String) async throws -> RegisteredModel {
         let now = clock.now.milliseconds
+        let origin = ChangeOrigin.current
         return try await write { db in
             let id = try Self.modelID(db, name)
             guard try Self.modelRow(db, newName) == nil else {
                 throw PlatformError(.alreadyExists, "Registered Model (name=\(newName)) already exists.")
             }
+            try renameAliases(db, model: (id, name), to: newName, origin: origin)
             try db.cachedStatement(sql: "UPDATE registeredModel SET name = ?, updated = ? WHERE id = ?").execute(arguments: [newName, now, id])
             return try Self.model(db, newName)
         }
     }
 
     public func deleteRegisteredModel(name: String) async throws {
+        let origin = ChangeOrigin.current
         try await write { db in
-            try db.cachedStatement(sql: "DELETE FROM registeredModel WHERE id = ?").execute(arguments: [try Self.modelID(db, name)])
+            let id = try Self.modelID(db, name)
+            try removeAliases(db, model: (id, name), origin: origin, why: "model deleted")
+            try db.cachedStatement(sql: "DELETE FROM registeredModel WHERE id = ?").execute(arguments: [id])
         }
     }
 
@@ -114,10 +119,11 @@ extension SQLiteTrackingStore {
     }
 
     public func deleteModelVersion(name: String, version: String) async throws {
+        let origin = ChangeOrigin.current
         try await write { db in
             let row = try Self.versionRow(db, name, version)
             let arguments: StatementArguments = [row["model"] as Int64, row["version"] as Int64]
-            try db.cachedStatement(sql: "DELETE FROM alias WHERE model = ? AND version = ?").execute(arguments: arguments)
+            try removeAliases(db, model: (row["model"], name), version: row["version"], origin: origin, why: "version \(row["version"] as Int64) deleted")
             try db.cachedStatement(sql: "UPDATE modelVersion SET isDeleted = 1 WHERE model = ? AND version = ?").execute(arguments: arguments)
         }
     }
@@ -141,15 +147,17 @@ extension SQLiteTrackingStore {
     }
 
     public func setAlias(name: String, alias: String, version: String) async throws {
+        let origin = ChangeOrigin.current
         try await write { db in
             let row = try Self.versionRow(db, name, version)
-            try db.cachedStatement(sql: "INSERT INTO alias (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version").execute(arguments: [row["model"] as Int64, alias, row["version"] as Int64])
+            try moveAlias(db, model: (row["model"], name), alias: alias, to: row["version"], origin: origin)
         }
     }
 
     public func deleteAlias(name: String, alias: String) async throws {
+        let origin = ChangeOrigin.current
         try await write { db in
-            try db.cachedStatement(sql: "DELETE FROM alias WHERE model = ? AND alias = ?").execute(arguments: [try Self.modelID(db, name), alias])
+            try moveAlias(db, model: (try Self.modelID(db, name), name), alias: alias, to: nil, origin: origin)
         }
     }
 

@@ -15,15 +15,28 @@ public struct SQLiteTrackingStore: TrackingStore {
     let artifactRoot: String
     /// As many runs are sorted for one search; of more, an index is read in its order.
     let candidatesSorted: Int
+    /// The aliases that only the reconciler may move, as they stand when a write begins.
+    let protected: @Sendable () -> ProtectedAliases
 
     /// Opens or makes the database at `path` and brings its schema up to date.
     ///
     /// - Throws: `unavailable` when the file cannot be opened, `corrupt` when it is no database of ours.
-    public init(path: String, artifactRoot: String = "mlflow-artifacts:/", clock: WallClock = .system) throws {
-        try self.init(path: path, artifactRoot: artifactRoot, clock: clock, candidatesSorted: StoreLimits.candidatesSorted)
+    public init(
+        path: String,
+        artifactRoot: String = "mlflow-artifacts:/",
+        clock: WallClock = .system,
+        protected: @escaping @Sendable () -> ProtectedAliases = { .none }
+    ) throws {
+        try self.init(path: path, artifactRoot: artifactRoot, clock: clock, protected: protected, candidatesSorted: StoreLimits.candidatesSorted)
     }
 
-    init(path: String, artifactRoot: String = "mlflow-artifacts:/", clock: WallClock = .system, candidatesSorted: Int) throws {
+    init(
+        path: String,
+        artifactRoot: String = "mlflow-artifacts:/",
+        clock: WallClock = .system,
+        protected: @escaping @Sendable () -> ProtectedAliases = { .none },
+        candidatesSorted: Int
+    ) throws {
         self.candidatesSorted = candidatesSorted
         do {
             var configuration = Configuration()
@@ -41,6 +54,7 @@ public struct SQLiteTrackingStore: TrackingStore {
             try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA cache_size = -\(StoreLimits.writerCacheKiB)") }
             self.clock = clock
             self.artifactRoot = artifactRoot
+            self.protected = protected
             try TrackingSchema.migrator.migrate(database)
             try makeDefaultExperiment()
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT {

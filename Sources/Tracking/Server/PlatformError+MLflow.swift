@@ -11,6 +11,7 @@ extension PlatformError.Code {
         case .notFound: ("RESOURCE_DOES_NOT_EXIST", .notFound)
         case .alreadyExists: ("RESOURCE_ALREADY_EXISTS", .badRequest)
         case .failedPrecondition: ("INVALID_STATE", .internalServerError)
+        case .permissionDenied: ("PERMISSION_DENIED", .forbidden)
         case .exhausted: ("RESOURCE_EXHAUSTED", .tooManyRequests)
         case .unavailable: ("TEMPORARILY_UNAVAILABLE", .serviceUnavailable)
         case .corrupt: ("DATA_LOSS", .internalServerError)

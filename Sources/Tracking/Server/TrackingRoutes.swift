@@ -14,10 +14,13 @@ public import SlipwayTracking
 public struct TrackingRoutes: Sendable {
     let store: any TrackingStore
     let artifacts: any ArtifactStore
+    let origins: ChangeOrigins
 
-    public init(store: any TrackingStore, artifacts: any ArtifactStore) {
+    /// - Parameter reconcilerSecret: What shows that a caller is the environment's reconciler; `nil` where none is known.
+    public init(store: any TrackingStore, artifacts: any ArtifactStore, reconcilerSecret: String? = nil) {
         self.store = store
         self.artifacts = artifacts
+        self.origins = ChangeOrigins(reconcilerSecret: reconcilerSecret)
     }
 
     /// The listener that serves these routes.
@@ -58,12 +61,17 @@ public struct TrackingRoutes: Sendable {
             ArtifactProxy(artifacts: artifacts).add(to: router.group(RouterPath("\(prefix)/2.0/mlflow-artifacts")))
         }
         ArtifactDownloads(store: store, artifacts: artifacts).add(to: router)
+        AliasHistoryRoutes(ledger: store).add(to: router)
     }
 
     private func add(_ call: TrackingCall, to group: RouterGroup<PlatformRequestContext>) {
         group.on(RouterPath(call.path), method: call.method) { request, context in
             do {
-                return Response(json: try await call.handle(try await parameters(request, context)))
+                let parameters = try await parameters(request, context)
+                guard request.method != .get else { return Response(json: try await call.handle(parameters)) }
+                return try await ChangeOrigin.$current.withValue(try origins.origin(of: request.headers)) {
+                    Response(json: try await call.handle(parameters))
+                }
             } catch let error as PlatformError {
                 return error.mlflowResponse
             }
