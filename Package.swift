@@ -220,7 +220,7 @@ let modules: [Module] = [
         path: "Tracking/SQLite",
         purpose: "The tracking store on SQLite and the artifacts in a folder.",
         uses: ["SlipwayCore", "SlipwayTracking"],
-        outside: [.grdb],
+        outside: [.crypto, .grdb],
         tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(
@@ -248,7 +248,7 @@ let modules: [Module] = [
         path: "Tracking/Server",
         purpose: "The MLflow-compatible tracking and registry server.",
         uses: ["SlipwayCore", "SlipwayTracking", "SlipwayHTTP"],
-        outside: [.hummingbird, .httpTypes, .logging, .nioCore],
+        outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioPosix],
         tests: Tests(
             path: "Tracking/Server",
             uses: ["SlipwayTrackingSQLite", "SlipwayTracking", "SlipwayHTTP", "SlipwayClients"],

@@ -68,7 +68,7 @@ enum TrackingEngine {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let store = try SQLiteTrackingStore(path: folder.appending(path: "tracking.db").path)
         let artifacts = try FileArtifactStore(root: folder.appending(path: "artifacts"))
-        return TrackingRoutes(store: store, artifacts: artifacts).server(host: host, port: port, logger: logger)
+        return TrackingRoutes(store: store, artifacts: artifacts, logger: logger).server(host: host, port: port, logger: logger)
     }
 }
 

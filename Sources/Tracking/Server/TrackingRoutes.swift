@@ -14,10 +14,12 @@ public import SlipwayTracking
 public struct TrackingRoutes: Sendable {
     let store: any TrackingStore
     let artifacts: any ArtifactStore
+    let reports: ArtifactReports
 
-    public init(store: any TrackingStore, artifacts: any ArtifactStore) {
+    public init(store: any TrackingStore, artifacts: any ArtifactStore, logger: Logger = Logger(label: "slipway.tracking")) {
         self.store = store
         self.artifacts = artifacts
+        reports = ArtifactReports(logger: logger)
     }
 
     /// The listener that serves these routes.
@@ -30,6 +32,13 @@ public struct TrackingRoutes: Sendable {
     public func add(to router: Router<PlatformRequestContext>) {
         router.get("health") { _, _ in "OK" }
         router.get("version") { _, _ in TrackingLimits.mlflowVersion }
+        router.get("metrics") { _, _ in
+            var page = MetricsPage()
+            reports.add(to: &page)
+            return page.response
+        }
+        let transfer = ArtifactTransfer(artifacts: artifacts, reports: reports)
+        let grants = DownloadGrants()
         for prefix in ["api", "ajax-api"] {
             let calls = ExperimentCalls(store: store).all + RunCalls(store: store).all + LoggedModelCalls(store: store).all
                 + RegistryCalls(store: store).all + ArtifactCalls(store: store, artifacts: artifacts).all
@@ -37,12 +46,15 @@ public struct TrackingRoutes: Sendable {
             router.get(RouterPath("\(prefix)/3.0/mlflow/server-info")) { _, _ in
                 Response(json: [
                     "store_type": "SqlStore", "workspaces_enabled": false, "trace_archival_enabled": false,
-                    "multipart_uploads_enabled": false, "multipart_downloads_enabled": false,
+                    // Downloads in ranges work too, but a client told so asks twice for every small file.
+                    "multipart_uploads_enabled": true, "multipart_downloads_enabled": false,
                 ])
             }
-            ArtifactProxy(artifacts: artifacts).add(to: router.group(RouterPath("\(prefix)/2.0/mlflow-artifacts")))
+            let place = "\(prefix)/2.0/mlflow-artifacts"
+            ArtifactProxy(artifacts: artifacts, transfer: transfer).add(to: router.group(RouterPath(place)))
+            MultipartCalls(artifacts: artifacts, transfer: transfer, grants: grants, place: "/\(place)").add(to: router.group(RouterPath(place)))
         }
-        ArtifactDownloads(store: store, artifacts: artifacts).add(to: router)
+        ArtifactDownloads(store: store, transfer: transfer).add(to: router)
     }
 
     private func add(_ call: TrackingCall, to group: RouterGroup<PlatformRequestContext>) {
@@ -105,7 +117,8 @@ enum TrackingLimits {
     static let searchResultsMax: Int64 = 50_000
     static let searchResultsDefault: Int64 = 1000
     static let registrySearchDefault: Int64 = 100
-    static let artifactChunkBytes = 256 << 10
+    static let artifactChunkBytes = 1 << 20
+    static let artifactThreads = 8
 }
 
 extension Search {
