@@ -3,10 +3,10 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo soak bench lint clean
+.PHONY: help setup build test demo soak artifacts bench lint clean
 
 help: ## What there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install Debian packages and the Python environment (once)
 	@bash ops/timed.sh setup bash ops/setup.sh
@@ -24,6 +24,9 @@ demo: build ## A model's whole road on real data, checked at every turn
 
 soak: build ## 200 promotions in a row under load
 	@$(BIN)/shakedown soak
+
+artifacts: build ## 2 GB up and down through the tracking server, with flat memory
+	@$(BIN)/shakedown artifacts
 
 bench: build ## Speed beside the usual arrangements, in one run
 	@$(BIN)/shakedown bench

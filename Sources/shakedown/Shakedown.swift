@@ -8,9 +8,9 @@ import Foundation
 struct Shakedown: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shakedown",
-        abstract: "Try the built platform: demo, soak, bench.",
+        abstract: "Try the built platform: demo, soak, artifacts, bench.",
         discussion: "  shakedown demo     a model's whole road on real data, checked at every turn",
-        subcommands: [DemoCommand.self, SoakCommand.self, BenchCommand.self]
+        subcommands: [DemoCommand.self, SoakCommand.self, ArtifactsCommand.self, BenchCommand.self]
     )
 }
 
