@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo soak crash bench bench-tracking lint clean
+.PHONY: help setup build test demo soak crash artifacts bench bench-tracking lint clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ crash: build ## 200 rounds of kill -9 under writing tracking clients
 
 bench-tracking: build ## The tracking server beside MLflow's, in one run
 	@$(BIN)/shakedown bench-tracking
+
+artifacts: build ## 2 GB up and down through the tracking server, with flat memory
+	@$(BIN)/shakedown artifacts
 
 bench: build ## Speed beside the usual arrangements, in one run
 	@$(BIN)/shakedown bench

@@ -222,7 +222,7 @@ let modules: [Module] = [
         path: "Tracking/SQLite",
         purpose: "The tracking store on SQLite and the artifacts in a folder.",
         uses: ["SlipwayCore", "SlipwayTracking"],
-        outside: [.grdb, .grdbSQLite],
+        outside: [.crypto, .grdb, .grdbSQLite],
         tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(
@@ -250,7 +250,7 @@ let modules: [Module] = [
         path: "Tracking/Server",
         purpose: "The MLflow-compatible tracking and registry server.",
         uses: ["SlipwayCore", "SlipwayTracking", "SlipwayHTTP"],
-        outside: [.hummingbird, .httpTypes, .logging, .nioCore],
+        outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioPosix],
         tests: Tests(
             path: "Tracking/Server",
             uses: ["SlipwayTrackingSQLite", "SlipwayTracking", "SlipwayHTTP", "SlipwayClients"],

@@ -79,7 +79,8 @@ enum TrackingEngine {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let store = try SQLiteTrackingStore(path: folder.appending(path: "tracking.db").path, protected: protected)
         let artifacts = try FileArtifactStore(root: folder.appending(path: "artifacts"))
-        return TrackingRoutes(store: store, artifacts: artifacts, reconcilerSecret: reconcilerSecret).server(host: host, port: port, logger: logger)
+        return TrackingRoutes(store: store, artifacts: artifacts, reconcilerSecret: reconcilerSecret, logger: logger)
+            .server(host: host, port: port, logger: logger)
     }
 }
 

@@ -15,12 +15,19 @@ public struct TrackingRoutes: Sendable {
     let store: any TrackingStore
     let artifacts: any ArtifactStore
     let origins: ChangeOrigins
+    let reports: ArtifactReports
 
     /// - Parameter reconcilerSecret: What shows that a caller is the environment's reconciler; `nil` where none is known.
-    public init(store: any TrackingStore, artifacts: any ArtifactStore, reconcilerSecret: String? = nil) {
+    public init(
+        store: any TrackingStore,
+        artifacts: any ArtifactStore,
+        reconcilerSecret: String? = nil,
+        logger: Logger = Logger(label: "slipway.tracking")
+    ) {
         self.store = store
         self.artifacts = artifacts
-        self.origins = ChangeOrigins(reconcilerSecret: reconcilerSecret)
+        origins = ChangeOrigins(reconcilerSecret: reconcilerSecret)
+        reports = ArtifactReports(logger: logger)
     }
 
     /// The listener that serves these routes.
@@ -50,17 +57,27 @@ public struct TrackingRoutes: Sendable {
     public func add(to router: Router<PlatformRequestContext>) {
         router.get("health") { _, _ in "OK" }
         router.get("version") { _, _ in TrackingLimits.mlflowVersion }
+        router.get("metrics") { _, _ in
+            var page = MetricsPage()
+            reports.add(to: &page)
+            return page.response
+        }
+        let transfer = ArtifactTransfer(artifacts: artifacts, reports: reports)
+        let grants = DownloadGrants()
         for prefix in Self.prefixes {
             for call in calls { add(call, to: router.group(RouterPath("\(prefix)/2.0/mlflow"))) }
             router.get(RouterPath("\(prefix)/3.0/mlflow/server-info")) { _, _ in
                 Response(json: [
                     "store_type": "SqlStore", "workspaces_enabled": false, "trace_archival_enabled": false,
-                    "multipart_uploads_enabled": false, "multipart_downloads_enabled": false,
+                    // Downloads in ranges work too, but a client told so asks twice for every small file.
+                    "multipart_uploads_enabled": true, "multipart_downloads_enabled": false,
                 ])
             }
-            ArtifactProxy(artifacts: artifacts).add(to: router.group(RouterPath("\(prefix)/2.0/mlflow-artifacts")))
+            let place = "\(prefix)/2.0/mlflow-artifacts"
+            ArtifactProxy(artifacts: artifacts, transfer: transfer).add(to: router.group(RouterPath(place)))
+            MultipartCalls(artifacts: artifacts, transfer: transfer, grants: grants, place: "/\(place)").add(to: router.group(RouterPath(place)))
         }
-        ArtifactDownloads(store: store, artifacts: artifacts).add(to: router)
+        ArtifactDownloads(store: store, transfer: transfer).add(to: router)
         AliasHistoryRoutes(ledger: store).add(to: router)
     }
 
@@ -123,7 +140,8 @@ enum TrackingLimits {
     static let searchResultsDefault: Int64 = 1000
     static let registrySearchDefault: Int64 = 100
     static let eventLoops = 2
-    static let artifactChunkBytes = 256 << 10
+    static let artifactChunkBytes = 1 << 20
+    static let artifactThreads = 8
 }
 
 extension Search {
