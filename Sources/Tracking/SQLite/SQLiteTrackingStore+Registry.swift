@@ -202,6 +202,13 @@ extension SQLiteTrackingStore {
             let id = String(draft.source.dropFirst("models:/".count))
             return (try loggedModel(db, id: id).artifactURI, id)
         }
+        if draft.source.hasPrefix("models:/") {
+            // Another version: what it is made of.
+            let parts = draft.source.dropFirst("models:/".count).split(separator: "/").map(String.init)
+            guard parts.count == 2 else { return (draft.source, nil) }
+            let other = try version(db, parts[0], parts[1])
+            return (other.storageLocation, other.modelID)
+        }
         guard draft.source.hasPrefix("runs:/") else { return (draft.source, nil) }
         let parts = draft.source.dropFirst("runs:/".count).split(separator: "/", maxSplits: 1)
         guard let runID = parts.first.map(String.init) else { return (draft.source, nil) }
@@ -251,7 +258,7 @@ extension SQLiteTrackingStore {
     }
 
     private static func versionRow(_ db: Database, _ name: String, _ version: String) throws -> Row {
-        let model = try modelID(db, name)
+        let model: Int64? = try modelRow(db, name).map { $0["id"] }
         let row = try Int64(version).flatMap { number in
             try Row.fetchOne(
                 try db.cachedStatement(sql: "SELECT * FROM modelVersion WHERE model = ? AND version = ? AND isDeleted = 0"),

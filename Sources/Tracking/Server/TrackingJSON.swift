@@ -18,8 +18,22 @@ enum TrackingJSON {
             "experiment_id": .string("\(experiment.id)"), "name": .string(experiment.name),
             "artifact_location": .string(experiment.artifactLocation), "lifecycle_stage": .string(experiment.stage.rawValue),
             "creation_time": .int(experiment.created.milliseconds), "last_update_time": .int(experiment.updated.milliseconds),
-            "tags": pairs(experiment.tags),
+            "tags": pairs(experiment.tags), "workspace": "default",
         ]
+    }
+
+    static func dataset(_ dataset: DatasetSummary) -> JSONValue {
+        var members: [String: JSONValue] = [
+            "experiment_id": .string("\(dataset.experimentID)"), "name": .string(dataset.name), "digest": .string(dataset.digest),
+        ]
+        if let context = dataset.context { members["context"] = .string(context) }
+        return .object(members)
+    }
+
+    static func metric(_ metric: RunMetric) -> JSONValue {
+        guard case .object(var members) = self.metric(metric.metric) else { return .null }
+        members["run_id"] = .string(metric.runID)
+        return .object(members)
     }
 
     static func run(_ run: Run) -> JSONValue {
