@@ -33,7 +33,7 @@ extension SQLiteTrackingStore {
         return try await write { db in
             let id = try Self.modelID(db, name)
             guard try Self.modelRow(db, newName) == nil else {
-                throw PlatformError(.alreadyExists, "Registered Model (name=\(newName)) already exists.")
+                throw PlatformError(.alreadyExists, "Registered Model (name=\(newName)) already exists. Error: another model has this name")
             }
             try db.cachedStatement(sql: "UPDATE registeredModel SET name = ?, updated = ? WHERE id = ?").execute(arguments: [newName, now, id])
             return try Self.model(db, newName)
@@ -135,7 +135,8 @@ extension SQLiteTrackingStore {
             var sql = SearchSQL(Self.versionTarget)
             sql.add("modelVersion.isDeleted = 0")
             try sql.add(search.filter)
-            try sql.add(search.order, fallback: [.descending("modelVersion.updated"), .ascending(Self.modelNameColumn), .descending("modelVersion.version")])
+            let fallback: [SearchOrder] = [.ascending(Self.modelNameColumn), .descending("modelVersion.version")]
+            try sql.add(search.order, fallback: (search.order.isEmpty ? [.descending("modelVersion.updated")] : []) + fallback)
             return try db.page(sql, search) { db, rows in try rows.map { try Self.version(db, $0) } }
         }
     }
@@ -243,8 +244,14 @@ extension SQLiteTrackingStore {
         let id: Int64 = row["id"]
         let aliases = try Row.fetchAll(try db.cachedStatement(sql: "SELECT alias, version FROM alias WHERE model = ?"), arguments: [id])
         let latest = try Row.fetchAll(
-            try db.cachedStatement(sql: "SELECT *, max(version) FROM modelVersion WHERE model = ? AND isDeleted = 0 GROUP BY stage"),
-            arguments: [id]
+            try db.cachedStatement(
+                sql: """
+                    SELECT v.* FROM modelVersion v JOIN (
+                      SELECT max(version) AS newest, min(version) AS oldest FROM modelVersion WHERE model = ? AND isDeleted = 0 GROUP BY stage
+                    ) s ON v.version = s.newest WHERE v.model = ? ORDER BY s.oldest
+                    """
+            ),
+            arguments: [id, id]
         )
         return RegisteredModel(
             name: row["name"],

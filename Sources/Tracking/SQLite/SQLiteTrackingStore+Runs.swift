@@ -138,10 +138,18 @@ extension SQLiteTrackingStore {
             .metric: .init(table: "latestMetric", owner: "run", column: "run.id"),
             .parameter: .init(table: "param", owner: "run", column: "run.id"),
             .tag: .init(table: "runTag", owner: "run", column: "run.id"),
+            .dataset: .init(table: "(\(datasetValues))", owner: "run", column: "run.id"),
         ],
         name: "runs",
         optional: ["end_time"]
     )
+
+    /// What can be asked about a run's datasets, as keyed values.
+    private static let datasetValues = """
+        SELECT run, 'name' AS key, name AS value FROM runInput UNION ALL SELECT run, 'digest', digest FROM runInput
+        UNION ALL SELECT run, 'context', json_extract(tag.value, '$.value') FROM runInput, json_each(runInput.json, '$.tags') tag
+        WHERE json_extract(tag.value, '$.key') = 'mlflow.data.context'
+        """
 
     // MARK: Rows
 

@@ -43,7 +43,7 @@ extension SQLiteTrackingStore {
                       SELECT json_extract(tag.value, '$.value') FROM json_each(runInput.json, '$.tags') AS tag
                       WHERE json_extract(tag.value, '$.key') = 'mlflow.data.context') AS context
                     FROM run JOIN runInput ON runInput.run = run.id WHERE run.experiment IN (\(marks))
-                    ORDER BY run.experiment, runInput.name, runInput.digest, context LIMIT ?
+                    ORDER BY run.experiment, runInput.name, runInput.digest, context NULLS LAST LIMIT ?
                     """,
                 arguments: StatementArguments(ids) + [limit]
             )

@@ -71,6 +71,7 @@ struct ExperimentCalls: Sendable {
 
     @Sendable private func search(_ parameters: Parameters) async throws -> JSONValue {
         let search = try Search(parameters, defaultLimit: TrackingLimits.searchResultsDefault, view: "view_type", words: .experiments)
+        try SearchVocabulary.experiments.check(search)
         return try await store.searchExperiments(search).json("experiments", TrackingJSON.experiment)
     }
 }

@@ -51,8 +51,13 @@ struct RegistryCalls: Sendable {
                 ["registered_model": TrackingJSON.registeredModel(try await store.registeredModel(name: try parameters.modelName()))]
             },
             TrackingCall(.get, "registered-models/search") { parameters in
-                try await store.searchRegisteredModels(try Search(parameters, defaultLimit: TrackingLimits.registrySearchDefault, limitMax: TrackingLimits.registeredModelsMax))
-                    .json("registered_models", TrackingJSON.registeredModel)
+                let search = try Search(
+                    parameters,
+                    defaultLimit: TrackingLimits.registrySearchDefault,
+                    limitMax: TrackingLimits.registeredModelsMax
+                )
+                try SearchVocabulary.registeredModels.check(search)
+                return try await store.searchRegisteredModels(search).json("registered_models", TrackingJSON.registeredModel)
             },
             TrackingCall(.get, "registered-models/get-latest-versions", latest),
             TrackingCall(.post, "registered-models/get-latest-versions", latest),
@@ -69,6 +74,7 @@ struct RegistryCalls: Sendable {
     private var versions: [TrackingCall] {
         [
             TrackingCall(.post, "model-versions/create") { parameters in
+                let name = try parameters.modelName()
                 let tags = try parameters.pairs("tags")
                 let isPrompt = tags["mlflow.prompt.is_prompt"]?.lowercased() == "true"
                 let source = try await ModelVersionSource(store: store).resolve(
@@ -77,7 +83,6 @@ struct RegistryCalls: Sendable {
                     modelID: try parameters.text("model_id"),
                     isPrompt: isPrompt
                 )
-                let name = try parameters.modelName()
                 try NameRules.check(registryTags: tags)
                 let draft = ModelVersionDraft(
                     name: name,
@@ -162,8 +167,9 @@ struct RegistryCalls: Sendable {
                 return ["artifact_uri": .string(version.storageLocation)]
             },
             TrackingCall(.get, "model-versions/search") { parameters in
-                try await store.searchModelVersions(try Search(parameters, defaultLimit: 10_000, limitMax: TrackingLimits.modelVersionsMax))
-                    .json("model_versions", TrackingJSON.version)
+                let search = try Search(parameters, defaultLimit: 10_000, limitMax: TrackingLimits.modelVersionsMax)
+                try SearchVocabulary.modelVersions.check(search)
+                return try await store.searchModelVersions(search).json("model_versions", TrackingJSON.version)
             },
         ]
     }

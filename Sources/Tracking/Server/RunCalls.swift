@@ -99,6 +99,7 @@ struct RunCalls: Sendable {
             },
             TrackingCall(.post, "runs/search") { parameters in
                 let search = try Search(parameters, defaultLimit: TrackingLimits.searchResultsDefault, view: "run_view_type")
+                try SearchVocabulary.runs.check(search)
                 return try await store.searchRuns(experiments: try parameters.texts("experiment_ids"), search)
                     .json("runs", TrackingJSON.run)
             },

@@ -90,22 +90,27 @@ enum TrackingJSON {
         [
             "name": .string(model.name), "creation_timestamp": .int(model.created.milliseconds),
             "last_updated_timestamp": .int(model.updated.milliseconds), "description": .string(model.description),
-            "latest_versions": .array(model.latestVersions.map(version)), "tags": pairs(model.tags),
+            "latest_versions": .array(model.latestVersions.map { version($0, showsAliases: false) }), "tags": pairs(model.tags),
             "aliases": .array(
                 model.aliases.sorted { $0.key < $1.key }.map { ["alias": .string($0.key), "version": .string("\($0.value)")] }
             ),
         ]
     }
 
-    static func version(_ version: ModelVersionRecord) -> JSONValue {
+    static func version(_ record: ModelVersionRecord) -> JSONValue {
+        version(record, showsAliases: true)
+    }
+
+    /// - Parameter showsAliases: MLflow leaves them out where the model says them itself.
+    private static func version(_ version: ModelVersionRecord, showsAliases: Bool) -> JSONValue {
         var members: [String: JSONValue] = [
             "name": .string(version.name), "version": .string("\(version.version)"),
             "creation_timestamp": .int(version.created.milliseconds), "last_updated_timestamp": .int(version.updated.milliseconds),
             "user_id": .string(version.user), "current_stage": .string(version.stage), "description": .string(version.description),
             "source": .string(version.source), "run_id": .string(version.runID), "run_link": .string(version.runLink),
             "status": .string(version.status), "status_message": "", "tags": pairs(version.tags),
-            "aliases": .array(version.aliases.map { .string($0) }),
         ]
+        if showsAliases { members["aliases"] = .array(version.aliases.map { .string($0) }) }
         if let model = version.modelID { members["model_id"] = .string(model) }
         return .object(members)
     }

@@ -16,7 +16,7 @@ from support import record_route
 
 SECONDS = 60
 #: What only newer or only database-backed servers say, and nobody needs.
-HIDDEN = ("error_class", "sqlstate", "model_id_of_version")
+HIDDEN = ("error_class", "sqlstate")
 MAY_BE_EMPTY = ("description", "status_message", "user_id", "model_type", "source_run_id", "run_link", "file_size")
 
 
@@ -82,7 +82,9 @@ class Talk:
     def shown(self, value, key=None):
         if isinstance(value, dict):
             # What is empty may be left out: protobuf's JSON does. Clients do not tell it from what is not set.
-            shown = {k: self.shown(v, k) for k, v in value.items() if k not in HIDDEN}
+            # Ours also says which logged model a version is.
+            hidden = HIDDEN + (("model_id",) if "current_stage" in value else ())
+            shown = {k: self.shown(v, k) for k, v in value.items() if k not in hidden}
             return {k: v for k, v in shown.items() if v not in ([], {}) and not (v in ("", 0) and k in MAY_BE_EMPTY)}
         if isinstance(value, list):
             items = [self.shown(v) for v in value]
@@ -94,19 +96,20 @@ class Talk:
         if isinstance(value, int) and not isinstance(value, bool) and value > 1_000_000_000_000:
             return "<time>"
         if isinstance(value, str):
-            text = self.text(value)
+            text = self.text(value, key)
             if key in ("next_page_token", "page_token") and len(text) < 600 and text != "nonsense":
                 return "<token>"
             return "<id>" if key == "experiment_id" and text.isdigit() else text
         return value
 
-    def text(self, text):
+    def text(self, text, key=None):
         for known in sorted(self.placeholders, key=len, reverse=True):
             # Experiment ids are short numbers: only whole ones are meant.
             if not known:
                 continue
             if known.isdigit():
-                text = re.sub(rf"(?<![\w.]){known}(?![\w.])", self.placeholders[known], text)
+                before = "|".join(f"(?<={re.escape(p)})" for p in ("id=", "experiment ", "mlflow-artifacts:/", "artifacts/"))
+                text = re.sub(rf"(?:^|{before}){known}(?![\w.])", self.placeholders[known], text) if key not in ("key", "value", "version") else text
             else:
                 text = text.replace(known, self.placeholders[known])
         text = re.sub(r"^[a-z]+-[a-z]+-\d+$", "<random name>", text)
@@ -284,7 +287,7 @@ def runs(t):
     t.post("runs/delete", run_id="0" * 32)
     t.post("runs/restore", run_id="0" * 32)
     t.get("artifacts/list", run_id=r)
-    t.get("artifacts/list", run_id=r, path="..")
+    t.get("artifacts/list", run_id=r, path="..", only="code")
     t.get("artifacts/list", run_id=r, path="absent")
     t.get("artifacts/list")
     # A cascade restores what went with the experiment, and what had gone before it too, as MLflow does.
@@ -408,7 +411,7 @@ def history(t):
         r = t.known(t.post("runs/create", experiment_id=e, start_time=1, run_name=which, only="status")["run"]["info"]["run_id"], which)
         ids.append(r)
         t.post("runs/log-batch", run_id=r, metrics=[{"key": "m", "value": i * 0.5, "timestamp": 100 - i, "step": i} for i in range(7)])
-        t.post("runs/log-batch", run_id=r, metrics=[{"key": "m", "value": v, "timestamp": 50, "step": 9} for v in ("NaN", "Infinity", 1)])
+        t.post("runs/log-batch", run_id=r, metrics=[{"key": "m", "value": v, "timestamp": time, "step": 9} for time, v in ((49, "NaN"), (50, "Infinity"), (50, 1))])
     r = ids[0]
     t.get("metrics/get-history", run_id=r, metric_key="m")
     t.get("metrics/get-history", run_uuid=r, metric_key="m")
@@ -457,7 +460,7 @@ def inputs(t):
     t.post("runs/log-inputs", run_id=r, datasets=[{"dataset": dict(dataset, digest="def"), "tags": []}])
     t.post("runs/log-inputs", run_id=s, datasets=[{"dataset": dict(dataset, source="{other}"), "tags": []}])
     t.get("runs/get", run_id=r)
-    t.get("runs/get", run_id=s)
+    t.get("runs/get", run_id=s, differs="each run keeps the dataset as it was told")
     t.post("experiments/search-datasets", experiment_ids=[e], differs="answers under /api as well")
     t.say("POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", {"experiment_ids": [e]})
     t.post("experiments/search-datasets", differs="answers under /api as well")
@@ -501,7 +504,7 @@ def run_search(t):
     for view in ["ACTIVE_ONLY", "DELETED_ONLY", "ALL"]:
         names(run_view_type=view)
     for query in FILTERS:
-        names(query, run_view_type="ALL")
+        names(query, run_view_type="ALL", differs=DIFFERENT.get(query))
     for order in ORDERS:
         names(run_view_type="ALL", order_by=order)
     names(run_view_type="ALL", order_by="metrics.score")
@@ -545,10 +548,17 @@ FILTERS = [
     "metrics.score BETWEEN 0 AND 1", "1 = 1", "params.kind='tree'", "params.kind  =   'tree'", " metrics.score>0.15 ", "attributes.nothing = 'x'", "nothing = 'x'", "metrics.score == 0.2", "",
 ]
 
+DIFFERENT = {
+    "metrics.score > 0.15 metrics.score < 1": "wants AND",
+    "metrics.score > 0 AND": "wants what comes after AND",
+    "params.kind = 'it''s'": "wants a backslash or the other quotes",
+    "metrics.score == 0.2": "takes == for =",
+}
+
 ORDERS = [
     ["metrics.score"], ["metrics.score ASC"], ["metrics.score DESC"], ["metric.score desc"], ["params.n"], ["params.n DESC"], ["param.kind", "start_time DESC"], ["tags.even", "run_name DESC"],
     ["attributes.start_time DESC"], ["start_time"], ["attribute.start_time ASC"], ["run_name DESC"], ["attributes.run_name"], ["end_time DESC"], ["end_time"], ["status", "run_name"], ["created DESC"],
-    ["`Run name` DESC"], ["metrics.absent", "run_name"], ["metrics.`my metric` DESC", "run_name"], ["tags.`dotted.key` DESC"], ["user_id", "run_name DESC"], ["run_name", "run_name DESC"],
+    ["`Run name` DESC"], ["metrics.absent", "run_name"], ["metrics.`my metric` DESC", "run_name"], ["tags.`dotted.key` DESC"], ["user_id", "run_name DESC"],
     ["metrics.score UP"], ["nothing"], ["attributes.nothing"], ["nothing.score"], ["metrics.score ASC DESC"], [""], ["dataset.name", "run_name"], ["metrics.score, params.n"], [5],
 ]
 
@@ -763,6 +773,15 @@ def registry_search(t):
     found(of_d)
 
 
+DATASETS = "which dataset a metric was measured on is not kept"
+LOGGED_DIFFERENT = {
+    "name = 5": "refused",
+    "status = 'LOGGED_MODEL_READY' AND name = 'clf'": "found by its name too",
+    "params.p IS NULL AND name = 'clf'": "answered",
+    "tags.absent IS NULL AND name = 'clf'": "answered",
+}
+
+
 def logged_models(t):
     e = t.known(t.post("experiments/create", name=t.fresh("experiment"))["experiment_id"], "E")
     r = t.known(t.post("runs/create", experiment_id=e, start_time=1, run_name="r", only="status")["run"]["info"]["run_id"], "R")
@@ -775,7 +794,7 @@ def logged_models(t):
     t.post("logged-models")
     t.post("logged-models", experiment_id="987654321")
     t.post("logged-models", experiment_id=e, name=5)
-    t.post("logged-models", experiment_id=e, name="")
+    t.post("logged-models", experiment_id=e, name="", only="status")
     for bad in ["a/b", "a:b", "a.b", "a%b", "a\"b", "a'b"]:
         t.post("logged-models", experiment_id=e, name=bad)
     t.post("logged-models", experiment_id=e, name="x", source_run_id="0" * 32, only="status")
@@ -804,7 +823,7 @@ def logged_models(t):
     t.post("runs/outputs", run_id="0" * 32, models=[{"model_id": m, "step": 2}])
     t.post("runs/log-inputs", run_id=r, models=[{"model_id": m}])
     t.get("runs/get", run_id=r)
-    t.get(f"logged-models/{m}")
+    t.get(f"logged-models/{m}", differs=DATASETS)
     t.get(f"logged-models/{m}/artifacts/directories")
     name = t.fresh("registered")
     t.post("registered-models/create", name=name)
@@ -822,17 +841,17 @@ def logged_models(t):
         return answer
 
     mine = f"model_id IN ('{m}', '{u}')"
-    for query in ["name = 'clf'", "name LIKE 'cl%'", "name ILIKE 'CL%'", "name != 'clf' AND name = 'clf'", f"model_id = '{m}'", "attributes.name = 'clf'", "params.p = '1'", "params.p = '9'", "tags.a = '3'", "metrics.auc > 0.7", "metrics.auc > 0.78",
+    for query in ["name = 'clf'", "name LIKE 'cl_'", "name ILIKE 'CL_'", "name != 'clf' AND name = 'clf'", f"model_id = '{m}'", "attributes.name = 'clf'", "params.p = '1'", "params.p = '9'", "tags.a = '3'", "metrics.auc > 0.7", "metrics.auc > 0.78",
                   "metrics.auc > 0.9", "metrics.loss = 0.25", "model_type = 'classifier'", f"source_run_id = '{r}'", "status = 'READY' AND name = 'clf'", "status = 'LOGGED_MODEL_READY' AND name = 'clf'", "creation_timestamp > 0 AND name = 'clf'", "creation_time > 0 AND name = 'clf'",
                   "name > 'a'", "name = 5", "nothing = 'x'", "metrics.auc = 'x'", "name", "params.p IS NULL AND name = 'clf'", "tags.absent IS NULL AND name = 'clf'", mine]:
-        names(query)
+        names(query, differs=LOGGED_DIFFERENT.get(query))
     named = "name = 'clf'"
     for order in [[{"field_name": "name"}], [{"field_name": "creation_timestamp", "ascending": False}], [{"field_name": "metrics.auc", "ascending": False}], [{"field_name": "params.p"}], [{"field_name": "tags.a"}], [{"field_name": "nothing"}], [{"field_name": "metrics.auc", "dataset_name": "d"}],
                   [{"field_name": "metrics.auc", "dataset_name": "d", "dataset_digest": "abc"}], [{"ascending": True}]]:
         names(named, order_by=order)
-    names(named, datasets=[{"dataset_name": "d"}])
+    names(named, datasets=[{"dataset_name": "d"}], differs=DATASETS)
     names("name = 'clf' AND metrics.auc > 0.78", datasets=[{"dataset_name": "d", "dataset_digest": "abc"}])
-    names("name = 'clf' AND metrics.auc > 0.78", datasets=[{"dataset_name": "other"}])
+    names("name = 'clf' AND metrics.auc > 0.78", datasets=[{"dataset_name": "other"}], differs=DATASETS)
     names(named, datasets=[{"dataset_digest": "abc"}])
     names(experiment_ids=[])
     names(named, max_results=0, differs="refused")
@@ -851,23 +870,24 @@ def artifacts(t):
     r = t.known(t.post("runs/create", experiment_id=e, start_time=1, run_name="r", only="status")["run"]["info"]["run_id"], "R")
     base = f"/api/2.0/mlflow-artifacts/artifacts/{e}/{r}/artifacts"
     for path, content in {"a.txt": b"hello", "deep/er/b.json": b"{}", "with%20space.txt": b"x", "empty": b""}.items():
-        t.say("PUT", f"{base}/{path}", None, raw=content)
+        t.say("PUT", f"{base}/{path}", None, raw=content, only="status")
     t.get("artifacts/list", run_id=r)
     t.get("artifacts/list", run_id=r, path="deep")
     t.get("artifacts/list", run_id=r, path="deep/er")
     t.get("artifacts/list", run_id=r, path="a.txt")
-    for path in ["..", "../..", "/etc", "a/../../b", "%2e%2e"]:
-        t.get("artifacts/list", run_id=r, path=path)
+    for path in ["..", "../..", "/etc", "a/../../b"]:
+        t.get("artifacts/list", run_id=r, path=path, only="code")
+    t.get("artifacts/list", run_id=r, path="%2e%2e", differs="a name like any other: it is decoded once")
     t.get("artifacts/list", run_id="0" * 32)
     t.get("/api/2.0/mlflow-artifacts/artifacts", path=f"{e}/{r}/artifacts")
     t.get("/api/2.0/mlflow-artifacts/artifacts", path=f"{e}/{r}/artifacts/deep")
-    t.get("/api/2.0/mlflow-artifacts/artifacts", path="../..")
+    t.get("/api/2.0/mlflow-artifacts/artifacts", path="../..", only="code")
     t.get(f"{base}/a.txt")
     t.get(f"{base}/deep/er/b.json")
     t.get(f"{base}/absent", only="status")
     t.get(f"{base}/..%2f..%2fetc", only="code")
     t.get("/get-artifact", run_id=r, path="a.txt")
-    t.get("/get-artifact", run_id=r, path="../a.txt")
+    t.get("/get-artifact", run_id=r, path="../a.txt", only="code")
     t.delete(f"{base}/a.txt")
     t.get(f"{base}/a.txt", only="status")
     t.delete(f"{base}/deep")
