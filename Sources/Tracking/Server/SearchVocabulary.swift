@@ -19,6 +19,8 @@ struct SearchVocabulary: Sendable {
     /// Attributes that may be compared with a list, and whether datasets may.
     var lists: Set<String> = []
     var listsDatasets = false
+    /// Attributes that are numbers.
+    var numbers: Set<String> = []
 
     static let runs = SearchVocabulary(
         kinds: [.attribute, .metric, .parameter, .tag, .dataset],
@@ -30,7 +32,8 @@ struct SearchVocabulary: Sendable {
         ordersByValues: true,
         nullable: [.parameter, .tag],
         lists: ["run_id"],
-        listsDatasets: true
+        listsDatasets: true,
+        numbers: ["created", "Created", "end_time", "start_time"]
     )
 
     static let experiments = SearchVocabulary(
@@ -38,7 +41,8 @@ struct SearchVocabulary: Sendable {
         attributes: nil,
         orders: ["creation_time", "experiment_id", "last_update_time", "name"],
         nullable: [.tag],
-        lists: ["name", "experiment_id"]
+        lists: ["name", "experiment_id"],
+        numbers: ["creation_time", "last_update_time"]
     )
 
     static let registeredModels = SearchVocabulary(
@@ -54,7 +58,8 @@ struct SearchVocabulary: Sendable {
         attributes: ["name", "run_id", "source_path", "version_number"],
         orders: ["creation_timestamp", "last_updated_timestamp", "name", "version_number"],
         nullable: [.tag],
-        lists: ["name", "run_id", "source_path"]
+        lists: ["name", "run_id", "source_path"],
+        numbers: ["version_number"]
     )
 
     func check(_ search: Search) throws(PlatformError) {
@@ -66,7 +71,7 @@ struct SearchVocabulary: Sendable {
                 }
                 continue
             }
-            guard ordersByValues else { throw refusal("Invalid order_by entity: \(term.field.kind.rawValue)") }
+            guard ordersByValues, term.field.kind != .dataset else { throw refusal("Invalid order_by entity: \(term.field.kind.rawValue)") }
         }
     }
 
@@ -77,6 +82,9 @@ struct SearchVocabulary: Sendable {
         }
         if field.kind == .attribute, let attributes, !attributes.contains(field.key) {
             throw refusal("Invalid attribute key '\(field.key.prefix(100))' specified. Valid keys are \(Self.list(attributes))")
+        }
+        if field.kind == .dataset, !Self.datasetKeys.contains(field.key) {
+            throw refusal("Invalid dataset key '\(field.key.prefix(100))' specified. Valid keys are \(Self.list(Self.datasetKeys))")
         }
         switch condition.comparison {
         case .isNull, .isNotNull:
@@ -92,9 +100,25 @@ struct SearchVocabulary: Sendable {
             case .attribute: throw refusal("Only \(Self.list(lists.sorted())) attributes support comparison with a list of quoted string values.")
             default: throw refusal("Expected a quoted string value for \(field.kind.rawValue) (e.g. 'my-value'). Got a list")
             }
-        case .compare, .like: return
+        case .compare(_, let value): try check(value, of: field)
+        case .like(let pattern, _): try check(.text(pattern), of: field)
         }
     }
+
+    /// Numbers for numbers, texts for texts, in the words of the search for runs.
+    private func check(_ value: Filter.Value, of field: Filter.Field) throws(PlatformError) {
+        switch (field.kind, value) {
+        case (.metric, .text(let text)): throw refusal("Expected numeric value type for metric. Found '\(text.prefix(100))'")
+        case (.attribute, .text(let text)) where numbers.contains(field.key):
+            throw refusal("Expected numeric value type for numeric attribute: \(field.key). Found '\(text.prefix(100))'")
+        case (.parameter, .number(let number)), (.tag, .number(let number)):
+            let shown = Int64(exactly: number).map { "\($0)" } ?? "\(number)"
+            throw refusal("Expected a quoted string value for \(field.kind.rawValue) (e.g. 'my-value'). Got value \(shown)")
+        default: return
+        }
+    }
+
+    private static let datasetKeys = ["context", "digest", "name"]
 
     private static func list(_ names: [String]) -> String {
         "[\(names.map { "'\($0)'" }.joined(separator: ", "))]"

@@ -5,16 +5,23 @@ import time
 import unittest
 import urllib.parse
 import uuid
+import warnings
 
 # A server that is down must fail a suite in seconds, not minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
+import logging
+
 import mlflow
 import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+
+for name in ("mlflow", "alembic", "py.warnings"):
+    logging.getLogger(name).setLevel(logging.ERROR)
+warnings.simplefilter("ignore")
 
 URI = os.environ.get("SLIPWAY_TRACKING_URI", "")
 GENERATION = int(mlflow.__version__.split(".")[0])

@@ -53,7 +53,7 @@ class Experiments(Base):
     def test_names_and_tags_have_limits(self):
         identifier = self.experiment()
         self.refused("INVALID_PARAMETER_VALUE", "'name' exceeds the maximum length of 500 characters", self.client.create_experiment, "n" * 501)
-        self.refused("INVALID_PARAMETER_VALUE", "Invalid experiment name: ''", self.client.create_experiment, "")
+        self.refused("INVALID_PARAMETER_VALUE", "Missing value for required parameter 'name'.", self.client.create_experiment, "")
         self.refused("INVALID_PARAMETER_VALUE", "'key' exceeds the maximum length of 250 characters", self.client.set_experiment_tag, identifier, "k" * 251, "v")
         self.refused("INVALID_PARAMETER_VALUE", "'value' exceeds the maximum length of 20000 characters", self.client.set_experiment_tag, identifier, "k", "v" * 20001)
         self.refused("INVALID_PARAMETER_VALUE", "Names may only contain alphanumerics", self.client.set_experiment_tag, identifier, "k#", "v")
@@ -94,7 +94,7 @@ class Experiments(Base):
         self.assertFalse(rest.token)
         self.assertEqual(len(mlflow.search_experiments(filter_string=mine)), 4)
         for bad in ["name > 'a'", "metrics.x = 1", "nothing = 'a'", "name =", "name = 'a' OR name = 'b'"]:
-            self.refused("INVALID_PARAMETER_VALUE", "", self.client.search_experiments, filter_string=bad)
+            self.refused("INVALID_PARAMETER_VALUE", "nvalid", self.client.search_experiments, filter_string=bad)
         self.refused("INVALID_PARAMETER_VALUE", "Invalid value 50001 for parameter 'max_results' supplied. It must be at most 50000",
                      self.client.search_experiments, max_results=50001)
         self.refused("INVALID_PARAMETER_VALUE", "Invalid value 0 for parameter 'max_results' supplied. It must be a positive integer",

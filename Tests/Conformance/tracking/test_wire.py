@@ -41,12 +41,13 @@ def _test(scenario):
             expected = json.load(file)[scenario.__name__]
         heard = json.loads(json.dumps(wire.converse(URI, scenario)))
         if os.environ.get("SLIPWAY_TRACKING_ENGINE") == "mlflow":
-            # The recording machine's own breakdowns may differ from run to run.
+            # Its own breakdowns are its own.
             for want, got in zip(expected, heard):
-                if "differs" in want or want["status"] >= 500:
-                    got["status"], got["answer"] = want["status"], want["answer"]
+                if want["status"] >= 500:
+                    got["status"] = want["status"] = 0
         found = [d if len(d) < 1500 else d[:1500] + "…" for d in differences(expected, heard)]
-        self.assertFalse(found, f"{len(found)} of {len(expected)} calls:\n" + "\n".join(found[:12]))
+        if found:
+            self.fail(f"{len(found)} of {len(expected)} calls:\n" + "\n".join(found[:12]))
 
     return test
 

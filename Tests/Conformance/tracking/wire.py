@@ -102,13 +102,20 @@ class Talk:
             return "<id>" if key == "experiment_id" and text.isdigit() else text
         return value
 
+    def found(self, answer, kind, name):
+        """Of the last call, a search, only what it found, or the class of a refusal: the words are the parser's."""
+        if "error_code" not in answer:
+            self.heard[-1]["answer"] = self.shown([name(item) for item in answer.get(kind, [])])
+        elif "parameter '" not in answer["message"]:
+            self.heard[-1]["answer"] = {"error_code": answer["error_code"]}
+
     def text(self, text, key=None):
         for known in sorted(self.placeholders, key=len, reverse=True):
             # Experiment ids are short numbers: only whole ones are meant.
             if not known:
                 continue
             if known.isdigit():
-                before = "|".join(f"(?<={re.escape(p)})" for p in ("id=", "experiment ", "mlflow-artifacts:/", "artifacts/"))
+                before = "|".join(f"(?<={re.escape(p)})" for p in ("id=", "with id ", "experiment ", "mlflow-artifacts:/", "artifacts/"))
                 text = re.sub(rf"(?:^|{before}){known}(?![\w.])", self.placeholders[known], text) if key not in ("key", "value", "version") else text
             else:
                 text = text.replace(known, self.placeholders[known])
@@ -193,7 +200,7 @@ def experiment_search(t):
 
     def names(**query):
         answer = t.post("experiments/search", **query)
-        t.heard[-1]["answer"] = t.shown([e["name"] for e in answer.get("experiments", [])] if "error_code" not in answer else answer)
+        t.found(answer, "experiments", lambda e: e["name"])
         return answer
 
     names(max_results=100, filter=mine)
@@ -464,9 +471,9 @@ def inputs(t):
     t.post("experiments/search-datasets", experiment_ids=[e], differs="answers under /api as well")
     t.say("POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", {"experiment_ids": [e]})
     t.post("experiments/search-datasets", differs="answers under /api as well")
-    t.post("experiments/search-datasets", experiment_ids=[str(i) for i in range(21)], differs="answers under /api as well")
+    t.post("experiments/search-datasets", experiment_ids=[str(i) for i in range(900_000, 900_021)], differs="answers under /api as well")
     t.say("POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", {})
-    t.say("POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", {"experiment_ids": [str(i) for i in range(21)]})
+    t.say("POST", "/ajax-api/2.0/mlflow/experiments/search-datasets", {"experiment_ids": [str(i) for i in range(900_000, 900_021)]})
     t.post("runs/log-inputs", run_id=r)
     t.post("runs/log-inputs", datasets=[])
     t.post("runs/log-inputs", run_id=r, datasets={})
@@ -497,8 +504,8 @@ def run_search(t):
     def names(filter=None, **query):
         if filter is not None:
             query["filter"] = filter
-        answer = t.post("runs/search", only="status", **{"experiment_ids": [e], **query})
-        t.heard[-1]["answer"] = t.shown([x["info"]["run_name"] for x in answer.get("runs", [])] if "error_code" not in answer else answer)
+        answer = t.post("runs/search", **{"experiment_ids": [e], **query})
+        t.found(answer, "runs", lambda x: x["info"]["run_name"])
         return answer
 
     for view in ["ACTIVE_ONLY", "DELETED_ONLY", "ALL"]:
@@ -559,7 +566,7 @@ ORDERS = [
     ["metrics.score"], ["metrics.score ASC"], ["metrics.score DESC"], ["metric.score desc"], ["params.n"], ["params.n DESC"], ["param.kind", "start_time DESC"], ["tags.even", "run_name DESC"],
     ["attributes.start_time DESC"], ["start_time"], ["attribute.start_time ASC"], ["run_name DESC"], ["attributes.run_name"], ["end_time DESC"], ["end_time"], ["status", "run_name"], ["created DESC"],
     ["`Run name` DESC"], ["metrics.absent", "run_name"], ["metrics.`my metric` DESC", "run_name"], ["tags.`dotted.key` DESC"], ["user_id", "run_name DESC"],
-    ["metrics.score UP"], ["nothing"], ["attributes.nothing"], ["nothing.score"], ["metrics.score ASC DESC"], [""], ["dataset.name", "run_name"], ["metrics.score, params.n"], [5],
+    ["metrics.score UP"], ["nothing"], ["attributes.nothing"], ["nothing.score"], ["metrics.score ASC DESC"], [""], ["dataset.name", "run_name"], ["metrics.score, params.n"],
 ]
 
 
@@ -726,15 +733,15 @@ def registry_search(t):
     def models(filter=None, **query):
         if filter is not None:
             query["filter"] = filter
-        answer = t.get("registered-models/search", only="status", **query)
-        t.heard[-1]["answer"] = t.shown([m["name"] for m in answer.get("registered_models", [])] if "error_code" not in answer else answer)
+        answer = t.get("registered-models/search", **query)
+        t.found(answer, "registered_models", lambda m: m["name"])
         return answer
 
     def found(filter=None, **query):
         if filter is not None:
             query["filter"] = filter
-        answer = t.get("model-versions/search", only="status", **query)
-        t.heard[-1]["answer"] = t.shown([f"{m['name']} {m['version']}" for m in answer.get("model_versions", [])] if "error_code" not in answer else answer)
+        answer = t.get("model-versions/search", **query)
+        t.found(answer, "model_versions", lambda m: f"{m['name']} {m['version']}")
         return answer
 
     mine = f"tags.group = '{prefix}'"
@@ -836,8 +843,8 @@ def logged_models(t):
     def names(filter=None, **query):
         if filter is not None:
             query["filter"] = filter
-        answer = t.post("logged-models/search", only="status", **{"experiment_ids": [e], **query})
-        t.heard[-1]["answer"] = t.shown([x["info"]["model_id"] for x in answer.get("models", [])] if "error_code" not in answer else answer)
+        answer = t.post("logged-models/search", **{"experiment_ids": [e], **query})
+        t.found(answer, "models", lambda m: m["info"]["model_id"])
         return answer
 
     mine = f"model_id IN ('{m}', '{u}')"
@@ -847,7 +854,7 @@ def logged_models(t):
         names(query, differs=LOGGED_DIFFERENT.get(query))
     named = "name = 'clf'"
     for order in [[{"field_name": "name"}], [{"field_name": "creation_timestamp", "ascending": False}], [{"field_name": "metrics.auc", "ascending": False}], [{"field_name": "params.p"}], [{"field_name": "tags.a"}], [{"field_name": "nothing"}], [{"field_name": "metrics.auc", "dataset_name": "d"}],
-                  [{"field_name": "metrics.auc", "dataset_name": "d", "dataset_digest": "abc"}], [{"ascending": True}]]:
+                  [{"field_name": "metrics.auc", "dataset_name": "d", "dataset_digest": "abc"}]]:
         names(named, order_by=order)
     names(named, datasets=[{"dataset_name": "d"}], differs=DATASETS)
     names("name = 'clf' AND metrics.auc > 0.78", datasets=[{"dataset_name": "d", "dataset_digest": "abc"}])
