@@ -73,6 +73,8 @@ class Talk:
         elif only == "code":
             shown = {"error_code": shown.get("error_code")} if isinstance(shown, dict) else None
         said = self.shown(content) if content is None or method != "GET" else {k: self.shown(v, k) for k, v in content.items()}
+        if isinstance(said, dict):
+            said = {k: v if not isinstance(v, list) or len(v) < 30 else [*v[:2], f"… {len(v)}"] for k, v in said.items()}
         entry = {"call": self.text(f"{method} {path}"), "said": said, "status": status, "answer": shown}
         if differs:
             entry["differs"] = differs
