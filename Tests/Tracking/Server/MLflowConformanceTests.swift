@@ -14,7 +14,7 @@ struct MLflowConformanceTests {
     @Test("The stock mlflow client notices no difference")
     func mlflowClient() async throws {
         try await withTrackingServer { url in
-            try await expectPythonSuite("Tests/Conformance/tracking/test_mlflow.py", environment: ["SLIPWAY_TRACKING_URI": url])
+            try await expectPythonSuite("Tests/Conformance/tracking/run.py", environment: ["SLIPWAY_TRACKING_URI": url], seconds: 600)
         }
     }
 }
