@@ -246,13 +246,13 @@ extension SQLiteTrackingStore {
         let latest = try Row.fetchAll(
             try db.cachedStatement(
                 sql: """
-                    SELECT v.* FROM modelVersion v JOIN (
-                      SELECT max(version) AS newest, min(version) AS oldest FROM modelVersion WHERE model = ? AND isDeleted = 0 GROUP BY stage
-                    ) s ON v.version = s.newest WHERE v.model = ? ORDER BY s.oldest
+                    SELECT *, max(version), (
+                      SELECT min(o.version) FROM modelVersion o WHERE o.model = m.model AND o.stage = m.stage AND o.isDeleted = 0
+                    ) AS oldest FROM modelVersion m WHERE model = ? AND isDeleted = 0 GROUP BY stage
                     """
             ),
-            arguments: [id, id]
-        )
+            arguments: [id]
+        ).sorted { ($0["oldest"] as Int64) < ($1["oldest"] as Int64) }
         return RegisteredModel(
             name: row["name"],
             description: row["description"],

@@ -44,6 +44,7 @@ struct Parameters: Sendable {
     /// Untyped `throws`, and not inlined: Swift 6.3 crashes on what it makes of the other in an asynchronous caller.
     @inline(never)
     init(body: ByteBuffer) throws {
+        isQuery = false
         guard body.readableBytes > 0 else {
             members = [:]
             return
