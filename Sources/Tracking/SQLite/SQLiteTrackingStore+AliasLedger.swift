@@ -7,11 +7,10 @@ extension SQLiteTrackingStore {
         try await read { db in
             try Self.checkKnown(db, model)
             let rows = try Row.fetchAll(
-                db,
-                sql: """
+                try db.cachedStatement(sql: """
                     SELECT * FROM aliasMove WHERE model = ?\(alias == nil ? "" : " AND alias = ?") AND sequence < ?
                     ORDER BY sequence DESC LIMIT ?
-                    """,
+                    """),
                 arguments: StatementArguments([model] + (alias.map { [$0] } ?? [])) + [before ?? .max, limit + 1]
             )
             let moves = try rows.prefix(limit).map(Self.move)
@@ -29,13 +28,12 @@ extension SQLiteTrackingStore {
             try Self.checkKnown(db, model)
             // By sequence, not by time: after a clock that was set back, the last move still counts.
             let rows = try Row.fetchAll(
-                db,
-                sql: """
+                try db.cachedStatement(sql: """
                     SELECT * FROM aliasMove WHERE sequence IN (
                       SELECT max(sequence) FROM aliasMove
                       WHERE model = ? AND alias \(alias == nil ? ">" : "=") ? AND time <= ? GROUP BY alias
                     ) AND toVersion IS NOT NULL ORDER BY alias LIMIT ?
-                    """,
+                    """),
                 arguments: [model, alias ?? after ?? "", time.milliseconds, limit + 1]
             )
             let aliases = try rows.prefix(limit).map(Self.move)
@@ -65,15 +63,12 @@ extension SQLiteTrackingStore {
         why: String = ""
     ) throws {
         try protected().check(alias, of: model.name, actor: origin.actor)
-        let before = try Int64.fetchOne(db, sql: "SELECT version FROM alias WHERE model = ? AND alias = ?", arguments: [model.id, alias])
+        let before = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT version FROM alias WHERE model = ? AND alias = ?"), arguments: [model.id, alias])
         guard before != version else { return }
         if let version {
-            try db.execute(
-                sql: "INSERT INTO alias (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version",
-                arguments: [model.id, alias, version]
-            )
+            try db.cachedStatement(sql: "INSERT INTO alias (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version").execute(arguments: [model.id, alias, version])
         } else {
-            try db.execute(sql: "DELETE FROM alias WHERE model = ? AND alias = ?", arguments: [model.id, alias])
+            try db.cachedStatement(sql: "DELETE FROM alias WHERE model = ? AND alias = ?").execute(arguments: [model.id, alias])
         }
         try record(db, model: model.name, alias: alias, from: before, to: version, origin: origin, why: why)
     }
@@ -81,8 +76,7 @@ extension SQLiteTrackingStore {
     /// Takes away the aliases of a model, all or those of one version, before what they point at goes.
     func removeAliases(_ db: Database, model: (id: Int64, name: String), version: Int64? = nil, origin: ChangeOrigin, why: String) throws {
         let aliases = try String.fetchAll(
-            db,
-            sql: "SELECT alias FROM alias WHERE model = ?\(version == nil ? "" : " AND version = ?") ORDER BY alias",
+            try db.cachedStatement(sql: "SELECT alias FROM alias WHERE model = ?\(version == nil ? "" : " AND version = ?") ORDER BY alias"),
             arguments: StatementArguments([model.id] + (version.map { [$0] } ?? []))
         )
         for alias in aliases { try moveAlias(db, model: model, alias: alias, to: nil, origin: origin, why: why) }
@@ -90,7 +84,7 @@ extension SQLiteTrackingStore {
 
     /// Writes down that a model's aliases go on under another name.
     func renameAliases(_ db: Database, model: (id: Int64, name: String), to newName: String, origin: ChangeOrigin) throws {
-        let rows = try Row.fetchAll(db, sql: "SELECT alias, version FROM alias WHERE model = ? ORDER BY alias", arguments: [model.id])
+        let rows = try Row.fetchAll(try db.cachedStatement(sql: "SELECT alias, version FROM alias WHERE model = ? ORDER BY alias"), arguments: [model.id])
         for row in rows {
             let alias: String = row["alias"]
             let version: Int64 = row["version"]
@@ -109,24 +103,20 @@ extension SQLiteTrackingStore {
         origin: ChangeOrigin,
         why: String
     ) throws {
-        try db.execute(
-            sql: """
+        try db.cachedStatement(sql: """
                 INSERT INTO aliasMove (model, alias, fromVersion, toVersion, time, actor, actorKind, reason, gitCommit, proof)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
+                """).execute(arguments: [
                 model, alias, from, to, clock.now.milliseconds, origin.actor.name, origin.actor.kind.rawValue,
                 [why, origin.reason].filter { !$0.isEmpty }.joined(separator: ": "), origin.commit?.text, origin.proof?.text,
-            ]
-        )
+            ])
     }
 
     // MARK: Rows
 
     private static func checkKnown(_ db: Database, _ model: String) throws {
         let isKnown = try Bool.fetchOne(
-            db,
-            sql: "SELECT EXISTS (SELECT 1 FROM registeredModel WHERE name = ?) OR EXISTS (SELECT 1 FROM aliasMove WHERE model = ?)",
+            try db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM registeredModel WHERE name = ?) OR EXISTS (SELECT 1 FROM aliasMove WHERE model = ?)"),
             arguments: [model, model]
         )
         guard isKnown == true else {
@@ -135,7 +125,7 @@ extension SQLiteTrackingStore {
     }
 
     private static func began(_ db: Database) throws -> Timestamp {
-        guard let began = try Int64.fetchOne(db, sql: "SELECT began FROM aliasLedger WHERE id = 1") else {
+        guard let began = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT began FROM aliasLedger WHERE id = 1")) else {
             throw PlatformError(.corrupt, "the alias ledger has no beginning", remedy: "restore the tracking database from a backup")
         }
         return Timestamp(milliseconds: began)

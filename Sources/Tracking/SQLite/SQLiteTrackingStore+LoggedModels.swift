@@ -69,8 +69,8 @@ extension SQLiteTrackingStore {
     public func deleteLoggedModel(id: String) async throws {
         let now = clock.now.milliseconds
         try await write { db in
-            _ = try Self.loggedModel(db, id: id)
             try db.cachedStatement(sql: "UPDATE loggedModel SET stage = 'deleted', updated = ? WHERE id = ?").execute(arguments: [now, id])
+            guard db.changesCount > 0 else { throw PlatformError(.notFound, "Logged model with ID '\(id)' not found.") }
         }
     }
 

@@ -230,6 +230,8 @@ struct SearchSQL {
         switch condition.comparison {
         case .compare(let comparator, let value):
             switch (value, isNumber) {
+            case (.number(let number), true) where comparator == .notEqual && condition.field.kind == .metric:
+                return ("\(column) IS NOT ?", [number])  // NaN, which is NULL, is another number than any.
             case (.number(let number), true): return ("\(column) \(comparator.rawValue) ?", [number])
             case (.text(let text), false):
                 guard comparator == .equal || comparator == .notEqual else {

@@ -51,7 +51,8 @@ public struct TrackingRoutes: Sendable {
 
     private var calls: [TrackingCall] {
         ExperimentCalls(store: store).all + RunCalls(store: store).all + LoggedModelCalls(store: store).all
-            + RegistryCalls(store: store).all + ArtifactCalls(store: store, artifacts: artifacts).all
+            + MetricHistoryCalls(store: store).all + RegistryCalls(store: store).all
+            + ArtifactCalls(store: store, artifacts: artifacts).all
     }
 
     public func add(to router: Router<PlatformRequestContext>) {
@@ -133,10 +134,15 @@ enum TrackingLimits {
     static let parametersPerBatchMax = 100
     static let tagsPerBatchMax = 100
     static let entitiesPerBatchMax = 1000
-    static let keyBytesMax = 250
-    static let parameterValueMax = 6000
-    static let tagValueMax = 8000
     static let searchResultsMax: Int64 = 50_000
+    static let registeredModelsMax: Int64 = 1000
+    static let modelVersionsMax: Int64 = 200_000
+    static let historyRunsMax = 100
+    static let historyResultsMax: Int64 = 25_000
+    /// Of one run, in `get-history-bulk-interval`.
+    static let historySamplesMax: Int64 = 2500
+    static let datasetExperimentsMax = 20
+    static let datasetsFoundMax = 1000
     static let searchResultsDefault: Int64 = 1000
     static let registrySearchDefault: Int64 = 100
     static let eventLoops = 2
@@ -146,13 +152,20 @@ enum TrackingLimits {
 
 extension Search {
     /// Reads what every search has in common.
-    init(_ parameters: Parameters, defaultLimit: Int64, view: String? = nil) throws(PlatformError) {
+    init(
+        _ parameters: Parameters,
+        defaultLimit: Int64,
+        limitMax: Int64 = TrackingLimits.searchResultsMax,
+        view: String? = nil,
+        words: LimitWords = .others
+    ) throws(PlatformError) {
         let limit = try parameters.int("max_results") ?? defaultLimit
-        guard limit >= 1, limit <= TrackingLimits.searchResultsMax else {
-            throw PlatformError(
-                .invalidArgument,
-                "Invalid value for request parameter max_results. It must be at most \(TrackingLimits.searchResultsMax), but got value \(limit)"
-            )
+        guard limit >= 1 else {
+            throw PlatformError(.invalidArgument, "Invalid value \(limit) for parameter 'max_results' supplied. It must be a positive integer")
+        }
+        guard limit <= limitMax else {
+            guard words == .experiments else { throw parameters.invalid(parameters.value("max_results") ?? .int(limit), "max_results") }
+            throw PlatformError(.invalidArgument, "Invalid value \(limit) for parameter 'max_results' supplied. It must be at most \(limitMax)")
         }
         var order: [SortTerm] = []
         for text in try parameters.texts("order_by") { order.append(try FilterParser.sortTerm(text)) }
@@ -162,7 +175,12 @@ extension Search {
             if let text = try parameters.text(key) { filterText = text }
         }
         var viewText: String?
-        if let view { viewText = try parameters.text(view) }
+        // An enum may come as its number.
+        if let view, let number = parameters.value(view)?.intValue, let name = Self.viewNumbers[number] {
+            viewText = name
+        } else if let view {
+            viewText = try parameters.text(view)
+        }
         self.init(
             filter: try FilterParser.filter(filterText),
             order: order,
@@ -170,6 +188,14 @@ extension Search {
             limit: Int(limit),
             after: token.isEmpty ? nil : try SearchCursor(token: token)
         )
+    }
+
+    private static let viewNumbers: [Int64: String] = [1: "ACTIVE_ONLY", 2: "DELETED_ONLY", 3: "ALL"]
+
+    /// MLflow says in two ways that a page is too large.
+    enum LimitWords {
+        case experiments
+        case others
     }
 
     private static func view(_ text: String?) throws(PlatformError) -> ViewType {

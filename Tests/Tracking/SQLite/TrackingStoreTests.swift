@@ -23,7 +23,7 @@ struct TrackingStoreTests {
                 try await store.log(runID: run.id, metrics: [metric(1, time: 1, step: 0)], parameters: ["depth": "4", "new": "1"], tags: ["t": "x"])
             }
             #expect(error?.code == .invalidArgument)
-            #expect(error?.message.contains("key='depth' was already logged with value='3'") == true)
+            #expect(error?.message.contains("{'key': 'depth', 'old_value': '3', 'new_value': ") == true)
             let after = try await store.run(id: run.id)
             #expect(after.parameters == ["depth": "3"])
             #expect(after.metrics.isEmpty && after.tags["t"] == nil)
