@@ -1,6 +1,6 @@
 {{- define "gateway.git.url" -}}
 {{- $global := .Values.global | default dict }}
-{{- .Values.git.url | default (dig "repository" "url" "https://git.example.com/platform/slipway.git" $global) }}
+{{- .Values.git.url | default (dig "repository" "url" "" $global) }}
 {{- end }}
 
 {{- define "gateway.git.branch" -}}

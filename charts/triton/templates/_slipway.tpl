@@ -32,7 +32,8 @@ labels:
 {{- $path = printf "%s/%s" .image.registry .image.repository }}
 {{- if $global.mirror }}{{ $path = printf "%s/%s" $global.mirror $path }}{{ end }}
 {{- else }}
-{{- $path = printf "%s/%s" ($global.registry | default "registry.example.com/slipway") .image.repository }}
+{{- $path = .image.repository }}
+{{- with $global.registry }}{{ $path = printf "%s/%s" . $path }}{{ end }}
 {{- end }}
 {{- $path }}:{{ required "every image has a tag" .image.tag }}{{ with .image.digest }}@{{ . }}{{ end }}
 {{- end }}
