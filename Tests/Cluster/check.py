@@ -1,0 +1,81 @@
+"""Checks the GitOps tree as a cluster would see it; see README.md beside this file.
+
+    .tools/venv/bin/python Tests/Cluster/check.py [--root DIR] [--definitions DIR] [--strict] [--render DIR]
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import yaml
+
+import environments
+import fences
+import health
+import network
+import references
+import sources
+import workloads
+from report import Report
+from schemas import Schemas
+from tree import RenderError, Tree
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RULES = [
+    "render", "lint", "built-in", "custom", "fences", "names", "outside", "waves", "health", "environments", "labels", "images",
+    "pod-security", "resources", "arguments", "secrets", "ports", "selectors", "named", "addresses", "network", "grammar", "one-place",
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, default=REPOSITORY)
+    parser.add_argument("--helm", type=Path, default=REPOSITORY / ".tools/bin/helm")
+    parser.add_argument("--definitions", type=Path, help="a folder of CustomResourceDefinitions (SLIPWAY_CRDS)")
+    parser.add_argument("--strict", action="store_true", help="what is skipped counts as failed")
+    parser.add_argument("--render", type=Path, help="also write every object to DIR, for kubectl apply --dry-run=server")
+    options = parser.parse_args()
+    asked = options.definitions or os.environ.get("SLIPWAY_CRDS")
+    definitions = Path(asked) if asked else REPOSITORY.parent / "shared/reference/crds"
+
+    report = Report()
+    tree = Tree(options.root, options.helm)
+    try:
+        tree.render()
+        report.check("render", True, "")
+    except (RenderError, OSError) as error:
+        report.check("render", False, str(error))
+        return report.print(options.strict)
+    schemas = Schemas(definitions)
+    if asked and os.environ.get("CI") == "true":
+        report.check("custom", schemas.known, f"no definitions in '{definitions}', which was asked for")
+    for item in [*tree.projects.values(), *tree.roots, *tree.sets, *tree.parents, *(entry.application for entry in tree.deployed)]:
+        schemas.check(report, item, "argocd")
+    for entry in tree.deployed:
+        if entry.absent:
+            report.skip("render", f"'{entry.name}': {entry.absent}")
+        for item in entry.objects:
+            schemas.check(report, item, entry.name)
+    for module in (sources, fences, health, environments, workloads, references, network):
+        module.check(report, tree)
+    report.require_checked(RULES)
+    if options.render:
+        write(tree, options.render)
+    return report.print(options.strict)
+
+
+def write(tree, folder):
+    """One file for Argo CD's own objects, one for each application."""
+    folder.mkdir(parents=True, exist_ok=True)
+    own = [*tree.projects.values(), *tree.roots, *tree.sets, *tree.parents, *(entry.application for entry in tree.deployed)]
+    (folder / "argocd.yaml").write_text(yaml.safe_dump_all(own, sort_keys=False))
+    for entry in tree.deployed:
+        if entry.objects:
+            metadata = entry.application["spec"]["syncPolicy"]["managedNamespaceMetadata"]
+            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": entry.namespace, **metadata}}
+            (folder / f"{entry.name}.yaml").write_text(yaml.safe_dump_all([namespace, *entry.objects], sort_keys=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
