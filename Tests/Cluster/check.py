@@ -39,17 +39,24 @@ def main():
     asked = options.definitions or os.environ.get("SLIPWAY_CRDS")
     definitions = Path(asked) if asked else REPOSITORY.parent / "shared/reference/crds"
 
-    report = Report()
-    tree = Tree(options.root, options.helm)
+    schemas = Schemas(definitions)
+    report, tree = examine(options.root, options.helm, schemas)
+    if asked and os.environ.get("CI") == "true":
+        report.check("custom", schemas.known, f"no definitions in '{definitions}', which was asked for")
+    if options.render:
+        write(tree, options.render)
+    return report.print(options.strict)
+
+
+def examine(root, helm, schemas):
+    """All rules over the tree below `root`."""
+    report, tree = Report(), Tree(root, helm)
     try:
         tree.render()
         report.check("render", True, "")
     except (RenderError, OSError) as error:
         report.check("render", False, str(error))
-        return report.print(options.strict)
-    schemas = Schemas(definitions)
-    if asked and os.environ.get("CI") == "true":
-        report.check("custom", schemas.known, f"no definitions in '{definitions}', which was asked for")
+        return report, tree
     for item in [*tree.projects.values(), *tree.roots, *tree.sets, *tree.parents, *(entry.application for entry in tree.deployed)]:
         schemas.check(report, item, "argocd")
     for entry in tree.deployed:
@@ -60,9 +67,7 @@ def main():
     for module in (sources, fences, health, environments, workloads, references, network):
         module.check(report, tree)
     report.require_checked(RULES)
-    if options.render:
-        write(tree, options.render)
-    return report.print(options.strict)
+    return report, tree
 
 
 def write(tree, folder):

@@ -77,7 +77,7 @@ def check(report, tree):
 def translate(value, env):
     """The same thing, with the environment's name taken out."""
     text = json.dumps(value)
-    for pattern in (rf"-{env}\b", rf"/{env}/", rf"\b{env}(?=\")"):
+    for pattern in (rf"-{env}\b", rf"envs/{env}/", rf"\b{env}(?=\")"):
         text = re.sub(pattern, lambda match: match.group(0).replace(env, "ENV"), text)
     text = re.sub(rf"(--env=|/home/){env}\b", r"\1ENV", text)
     return json.loads(text)

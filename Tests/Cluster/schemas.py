@@ -12,6 +12,13 @@ KUBERNETES_SCHEMA = "1.36"
 BUILT_IN_SUFFIX = ".k8s.io"
 
 
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML 1.1 gives a plain `=` a tag of its own; definitions mean the text."""
+
+
+Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: node.value)
+
+
 def is_custom(item):
     group = item["apiVersion"].rpartition("/")[0]
     return "." in group and not group.endswith(BUILT_IN_SUFFIX)
@@ -47,7 +54,7 @@ class Schemas:
     def __init__(self, folder):
         self.folder, self.known = Path(folder), {}
         for file in sorted(self.folder.glob("*.yaml")) if self.folder.is_dir() else []:
-            for definition in yaml.safe_load_all(file.read_text()):
+            for definition in yaml.load_all(file.read_text(), Loader):
                 if not definition or definition.get("kind") != "CustomResourceDefinition":
                     continue
                 spec = definition["spec"]
