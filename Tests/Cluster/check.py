@@ -54,9 +54,8 @@ def examine(root, helm, schemas):
     try:
         tree.render()
         report.check("render", True, "")
-    except (RenderError, OSError) as error:
-        report.check("render", False, str(error))
-        return report, tree
+    except (RenderError, OSError, KeyError) as error:
+        report.check("render", False, f"{type(error).__name__}: {error}")
     for item in [*tree.projects.values(), *tree.roots, *tree.sets, *tree.parents, *(entry.application for entry in tree.deployed)]:
         schemas.check(report, item, "argocd")
     for entry in tree.deployed:
@@ -64,8 +63,14 @@ def examine(root, helm, schemas):
             report.skip("render", f"'{entry.name}': {entry.absent}")
         for item in entry.objects:
             schemas.check(report, item, entry.name)
+    if report.failures["render"]:
+        return report, tree
     for module in (sources, fences, health, environments, workloads, references, network):
-        module.check(report, tree)
+        try:
+            module.check(report, tree)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            # An object that does not have what its schema asks for; that it has not is reported above.
+            report.check("render", False, f"the checks in {module.__name__}.py ended early: {error!r}")
     report.require_checked(RULES)
     return report, tree
 
