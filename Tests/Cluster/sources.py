@@ -31,7 +31,7 @@ def check(report, tree):
 
 def _one_place(report, tree):
     facts = tree.common["global"]
-    for path in sorted(path for folder in FOLDERS for path in (tree.root / folder).rglob("*") if path.is_file() and path.suffix in (".yaml", ".tpl", ".json")):
+    for path in sorted(path for folder in (*FOLDERS, "baseline", "optional") for path in (tree.root / folder).rglob("*") if path.is_file() and path.suffix in (".yaml", ".tpl", ".json")):
         if path == tree.root / "envs/common.yaml":
             continue
         text = path.read_text()

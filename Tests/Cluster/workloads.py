@@ -11,6 +11,8 @@ RESTRICTED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral"
 def check(report, tree):
     registry = tree.common["global"]["registry"]
     for entry in tree.deployed:
+        # What we write ourselves is held to more than charts of others can be.
+        ours = (tree.root / "charts" / entry.app / "templates/_slipway.tpl").exists()
         level = entry.application["spec"]["syncPolicy"]["managedNamespaceMetadata"]["labels"]["pod-security.kubernetes.io/enforce"]
         for item in entry.objects:
             _labels(report, entry, item)
@@ -21,7 +23,7 @@ def check(report, tree):
             if level == "restricted":
                 _restricted(report, item, template)
             for container in containers(template):
-                _container(report, item, container, registry, ours=entry.layer == "core")
+                _container(report, item, container, registry, ours)
 
 
 def _labels(report, entry, item):
