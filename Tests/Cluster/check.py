@@ -16,6 +16,7 @@ import health
 import network
 import references
 import sources
+import variants
 import workloads
 from report import Report
 from schemas import Schemas
@@ -24,7 +25,7 @@ from tree import RenderError, Tree
 REPOSITORY = Path(__file__).resolve().parents[2]
 RULES = [
     "render", "lint", "built-in", "custom", "fences", "names", "outside", "waves", "health", "environments", "labels", "images",
-    "pod-security", "resources", "arguments", "secrets", "ports", "selectors", "named", "addresses", "network", "grammar", "one-place",
+    "pod-security", "resources", "arguments", "secrets", "ports", "selectors", "named", "addresses", "network", "grammar", "one-place", "variants",
 ]
 
 
@@ -48,8 +49,8 @@ def main():
     return report.print(options.strict)
 
 
-def examine(root, helm, schemas):
-    """All rules over the tree below `root`."""
+def examine(root, helm, schemas, with_variants=True):
+    """All rules over the tree below `root`; the variants take as long as the rest."""
     report, tree = Report(), Tree(root, helm)
     try:
         tree.render()
@@ -71,7 +72,9 @@ def examine(root, helm, schemas):
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             # An object that does not have what its schema asks for; that it has not is reported above.
             report.check("render", False, f"the checks in {module.__name__}.py ended early: {error!r}")
-    report.require_checked(RULES)
+    if not report.failures["render"] and with_variants:
+        variants.check(report, tree, schemas)
+    report.require_checked([rule for rule in RULES if with_variants or rule != "variants"])
     return report, tree
 
 

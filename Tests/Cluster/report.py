@@ -9,6 +9,8 @@ class Report:
         self.failures = defaultdict(list)
         self.skipped = defaultdict(list)
         self.order = []
+        # Goes before each message; what a variant skips the tree itself has skipped.
+        self.context = ""
 
     def _know(self, rule):
         if rule not in self.order:
@@ -19,10 +21,12 @@ class Report:
         self._know(rule)
         self.checked[rule] += 1
         if not holds:
-            self.failures[rule].append(message)
+            self.failures[rule].append(self.context + message)
         return bool(holds)
 
     def skip(self, rule, message):
+        if self.context:
+            return
         self._know(rule)
         self.skipped[rule].append(message)
 

@@ -10,6 +10,9 @@ RESTRICTED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral"
 
 def check(report, tree):
     registry = tree.common["global"]["registry"]
+    for item in [*tree.projects.values(), *tree.roots, *tree.sets, *tree.parents, *(entry.application for entry in tree.deployed)]:
+        labels = item["metadata"].get("labels") or {}
+        report.check("labels", {"slipway.dev/layer", "slipway.dev/env"} <= set(labels), f"{label(item)} lacks the labels of layer and environment")
     for entry in tree.deployed:
         # What we write ourselves is held to more than charts of others can be.
         ours = (tree.root / "charts" / entry.app / "templates/_slipway.tpl").exists()

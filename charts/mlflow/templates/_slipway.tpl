@@ -124,6 +124,7 @@ namespaceSelector:
 {{- /* An egress rule to the objects; with an endpoint of your own, `s3.cidrs` says where it is. */}}
 {{- define "slipway.s3Egress" -}}
 {{- if .Values.s3.endpoint }}
+{{- if not .Values.s3.cidrs }}{{ fail "with s3.endpoint, s3.cidrs says where it is: the network policy lets nothing else out" }}{{ end }}
 {{- range .Values.s3.cidrs }}
 - to:
     - ipBlock: { cidr: {{ . }} }
