@@ -10,7 +10,7 @@ COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
 RUN swift build --configuration release --static-swift-stdlib --product slipway \
-    && install -D --strip "$(swift build --configuration release --show-bin-path)/slipway" /out/usr/local/bin/slipway
+    && install -D "$(swift build --configuration release --show-bin-path)/slipway" /out/usr/local/bin/slipway
 
 # ONNX Runtime's library, out of the wheel that `make setup` installs too, checked by its digest.
 FROM python:3.11-slim-bookworm AS onnxruntime

@@ -82,7 +82,7 @@ BREAKAGES = [
     ("the repository's address a second time", "one-place", "repeats", "bootstrap/templates/_root.tpl", "{{ .root.Values.global.repository.url }}", "https://git.example.com/platform/slipway.git"),
     ("a schema that lets everything through", "variants", "takes", "charts/mlflow/values.schema.json", '"const": "latest"', '"const": "newest"'),
     ("YAML that lint refuses", "lint", "yamllint", "envs/dev/platform.yaml", "kind: Platform", "kind: Platform   "),
-    ("a chart that lint refuses", "lint", "helm lint", "charts/triton/Chart.yaml", "version: 0.1.0\n", "version: one\n"),
+    ("a name that lint refuses", "lint", "helm lint", GATEWAY + "gateway.yaml", '(dict "name" "gateway-replicas")', '(dict "name" "Gateway_Replicas")'),
 ]
 
 
