@@ -44,5 +44,16 @@ bench: build ## Speed beside the usual arrangements, in one run
 lint: ## Formatting, as .swift-format says
 	@swift format lint --strict --recursive --parallel Sources Tests Package.swift
 
+lint-cluster: ## The GitOps tree, rendered and checked as a cluster would see it
+	@bash ops/tools.sh
+	@bash ops/timed.sh "cluster checks" .tools/venv/bin/python Tests/Cluster/check.py
+
+test-cluster: ## Breaks copies of the GitOps tree, each rule once; the probes
+	@bash ops/tools.sh
+	@bash ops/timed.sh "probes" .tools/venv/bin/python Tests/Cluster/test_probe.py
+	@bash ops/timed.sh "broken trees" .tools/venv/bin/python Tests/Cluster/breakages.py
+
+.PHONY: lint-cluster test-cluster
+
 clean: ## Remove what was built (not .venv, not .slipway)
 	rm -rf .build .build-*

@@ -1,7 +1,7 @@
 import SlipwayCore
 import SlipwayTesting
 import SlipwayTracking
-import SlipwayTrackingSQLite
+@testable import SlipwayTrackingSQLite
 import Testing
 
 @Suite("SQLite tracking store")
@@ -151,25 +151,22 @@ struct TrackingStoreTests {
 
     @Test("Pages join to what one page shows, without a gap or a repeat", arguments: orders)
     func pages(order: [String]) async throws {
-        var seen: [[String]] = []
-        // Sorted, or read in the order of an index: the same.
-        for sorted in [1_000, 5] { seen.append(try await pages(order: order, candidatesSorted: sorted)) }
-        #expect(seen[0] == seen[1])
-    }
-
-    private func pages(order: [String], candidatesSorted: Int) async throws -> [String] {
-        var names: [String] = []
-        try await withStore(candidatesSorted: candidatesSorted) { store in
-            for number in 0..<23 { try await Self.add(number, to: store) }
+        try await withScratchFolder { folder in
+            let path = folder.appending(path: "tracking.db").path
+            let sorting = try SQLiteTrackingStore(path: path, candidatesSorted: 1_000)
+            let reading = try SQLiteTrackingStore(path: path, candidatesSorted: 5)
+            for number in 0..<23 { try await Self.add(number, to: sorting) }
             let terms = try order.map { try FilterParser.sortTerm($0) }
-            let whole = try await store.searchRuns(experiments: ["0"], Search(order: terms, limit: 100)).items.map(\.id)
+            let whole = try await sorting.searchRuns(experiments: ["0"], Search(order: terms, limit: 100)).items.map(\.id)
             #expect(whole.count == 23)
-            for id in whole { names.append(try await store.run(id: id).name) }
-            for size in [1, 4, 23] {
-                #expect(try await Self.pages(store, terms, size: size).flatMap { $0 } == whole, "pages of \(size)")
+            // Sorted, or read in the order of an index: the same.
+            for store in [sorting, reading] {
+                for size in [1, 4, 23, 100] {
+                    let pages = try await Self.pages(store, terms, size: size)
+                    #expect(pages.flatMap { $0 } == whole, "pages of \(size), \(store.candidatesSorted) candidates sorted")
+                }
             }
         }
-        return names
     }
 
     @Test("What others write between two pages repeats and hides nothing of what was there", arguments: orders, [1_000, 5])
