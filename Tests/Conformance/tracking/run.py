@@ -11,7 +11,7 @@ import os
 import sys
 import unittest
 
-SUITES = ["test_wire", "test_experiments", "test_runs", "test_search", "test_registry", "test_models", "test_routes"]
+SUITES = ["test_wire", "test_experiments", "test_runs", "test_search", "test_registry", "test_models", "test_artifacts", "test_routes"]
 
 
 def main():

@@ -1,6 +1,6 @@
 """Artifacts through the stock mlflow client.
 
-SLIPWAY_TRACKING_URI: the server. What `mlflow server` has too holds for it as well; SLIPWAY_REFERENCE=1 leaves
+SLIPWAY_TRACKING_URI: the server. What `mlflow server` has too holds for it as well; SLIPWAY_TRACKING_ENGINE=mlflow leaves
 out the rest (digests, and parts sent through the server).
 """
 import contextlib
@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 URI = os.environ["SLIPWAY_TRACKING_URI"]
-REFERENCE = os.environ.get("SLIPWAY_REFERENCE") == "1"
+REFERENCE = os.environ.get("SLIPWAY_TRACKING_ENGINE") == "mlflow"
 mlflow.set_tracking_uri(URI)
 PROXY = f"{URI}/api/2.0/mlflow-artifacts/artifacts"
 ours = unittest.skipIf(REFERENCE, "not a feature of mlflow server on a folder")
