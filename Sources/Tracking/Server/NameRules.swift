@@ -26,16 +26,16 @@ enum NameRules {
     /// A metric's, parameter's or tag's key.
     ///
     /// - Parameter path: What the message calls it: `key`, `params[3].key`…
-    static func check(key: String, path: String) throws(PlatformError) {
+    static func check(key: String, path: @autoclosure () -> String) throws(PlatformError) {
         var isPlain = true
         for scalar in key.unicodeScalars {
             switch scalar {
             case "a"..."z", "A"..."Z", "0"..."9", "_", "-", " ", ":": continue
             case "/", ".": isPlain = false
-            default: guard isWord(scalar) else { throw invalid(key, path, charactersHint) }
+            default: guard isWord(scalar) else { throw invalid(key, path(), charactersHint) }
             }
         }
-        if !isPlain { try checkPath(key, path: path) }
+        if !isPlain { try checkPath(key, path: path()) }
     }
 
     /// A name that would be another file's, were it one.

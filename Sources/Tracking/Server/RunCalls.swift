@@ -115,18 +115,18 @@ struct RunCalls: Sendable {
     }
 
     /// - Parameter path: Where it is in a batch, for messages: `metrics[3].`.
-    private func metric(_ parameters: Parameters, at path: String = "") throws -> Metric {
-        for name in ["key", "value", "timestamp"] {
-            guard let value = parameters.value(name), value != "" else { throw parameters.missing("\(path)\(name)") }
-        }
-        let key = try parameters.required("key")
-        let value = try parameters.double("value")
-        let time = try parameters.int("timestamp") ?? 0
-        try NameRules.check(key: key, path: "\(path)name")
+    private func metric(_ parameters: Parameters, at path: @autoclosure () -> String = "") throws -> Metric {
+        guard let givenKey = parameters.value("key"), givenKey != "" else { throw parameters.missing("\(path())key") }
+        guard let givenValue = parameters.value("value"), givenValue != "" else { throw parameters.missing("\(path())value") }
+        guard let givenTime = parameters.value("timestamp"), givenTime != "" else { throw parameters.missing("\(path())timestamp") }
+        let key = try givenKey.stringValue ?? parameters.required("key")
+        let value = try givenValue.doubleValue ?? parameters.double("value")
+        let time = try givenTime.intValue ?? parameters.int("timestamp") ?? 0
+        try NameRules.check(key: key, path: "\(path())name")
         guard time >= 0 else {
             throw PlatformError(
                 .invalidArgument,
-                "Invalid value \(time) for parameter '\(path)timestamp' supplied: metric '\(key)' (value=\(value)). "
+                "Invalid value \(time) for parameter '\(path())timestamp' supplied: metric '\(key)' (value=\(value)). "
                     + "Timestamp must be a nonnegative long (64-bit integer) "
             )
         }
