@@ -15,16 +15,19 @@ public struct TrackingRoutes: Sendable {
     let store: any TrackingStore
     let artifacts: any ArtifactStore
     let origins: ChangeOrigins
+    let access: AccessPolicy
 
     /// - Parameter reconcilerSecret: What shows that a caller is the environment's reconciler; `nil` where none is known.
-    public init(store: any TrackingStore, artifacts: any ArtifactStore, reconcilerSecret: String? = nil) {
+    /// - Parameter access: Who may ask for what.
+    public init(store: any TrackingStore, artifacts: any ArtifactStore, reconcilerSecret: String? = nil, access: AccessPolicy = .loopback) {
         self.store = store
         self.artifacts = artifacts
         self.origins = ChangeOrigins(reconcilerSecret: reconcilerSecret)
+        self.access = access
     }
 
     /// The listener that serves these routes.
-    public func server(host: String, port: Int, logger: Logger) -> HTTPServer {
+    public func server(host: String, port: Int, tls: ServerTLS? = nil, logger: Logger) -> HTTPServer {
         let router = Router(context: PlatformRequestContext.self)
         add(to: router)
         return HTTPServer(
@@ -32,8 +35,9 @@ public struct TrackingRoutes: Sendable {
             host: host,
             port: port,
             router: router,
-            fastRoutes: TrackingFastRoutes(calls, prefixes: Self.prefixes.map { "\($0)/2.0/mlflow" }),
+            fastRoutes: TrackingFastRoutes(calls, prefixes: Self.prefixes.map { "\($0)/2.0/mlflow" }, access: access),
             eventLoops: Self.eventLoops,
+            tls: tls,
             logger: logger
         )
     }
@@ -48,6 +52,8 @@ public struct TrackingRoutes: Sendable {
     }
 
     public func add(to router: Router<PlatformRequestContext>) {
+        // First: it stands before what is added after it.
+        router.add(middleware: AccessMiddleware(policy: access))
         router.get("health") { _, _ in "OK" }
         router.get("version") { _, _ in TrackingLimits.mlflowVersion }
         for prefix in Self.prefixes {
