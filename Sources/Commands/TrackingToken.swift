@@ -25,7 +25,7 @@ struct TrackingTokenCreate: AsyncParsableCommand {
     )
 
     @Argument(help: "Who will hold it: the alias ledger names its holder by this.") var name: String
-    @Option(help: "read, write or admin.") var scope: AccessScope
+    @Option(help: ArgumentHelp("read, write or admin.", valueName: "scope"), transform: { try AccessScope(argument: $0) }) var scope: AccessScope
     @Option(help: ArgumentHelp("How long it is valid: 45m, 12h, 30d, 8w. Until it is revoked when left out.", valueName: "duration")) var expires: String?
     @OptionGroup var home: TrackingHomeOption
     @Option(help: "text for people, json for programs.") var output: OutputFormat = .text
@@ -95,7 +95,12 @@ struct TrackingTokenRevoke: AsyncParsableCommand {
     }
 }
 
-extension AccessScope: ExpressibleByArgument {}
+extension AccessScope {
+    fileprivate init(argument: String) throws {
+        guard let scope = Self(rawValue: argument) else { throw ValidationError("'\(argument)' is no scope: use read, write or admin") }
+        self = scope
+    }
+}
 
 /// `45m`, `12h`, `30d`, `8w`.
 struct Lifetime {
