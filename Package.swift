@@ -40,6 +40,7 @@ enum Outside: String, CaseIterable {
     case httpTypes = "HTTPTypes"
     case hummingbird = "Hummingbird"
     case hummingbirdCore = "HummingbirdCore"
+    case hummingbirdTLS = "HummingbirdTLS"
     case logging = "Logging"
     case nioConcurrencyHelpers = "NIOConcurrencyHelpers"
     case nioCore = "NIOCore"
@@ -63,7 +64,7 @@ enum Outside: String, CaseIterable {
         case .crypto: "swift-crypto"
         case .grdb, .grdbSQLite: "GRDB.swift"
         case .httpTypes: "swift-http-types"
-        case .hummingbird, .hummingbirdCore: "hummingbird"
+        case .hummingbird, .hummingbirdCore, .hummingbirdTLS: "hummingbird"
         case .logging: "swift-log"
         case .nioConcurrencyHelpers, .nioCore, .nioEmbedded, .nioFoundationCompat, .nioHTTP1, .nioPosix: "swift-nio"
         case .nioHTTPTypes, .nioHTTPTypesHTTP1: "swift-nio-extras"
@@ -84,6 +85,7 @@ enum Outside: String, CaseIterable {
         case .grdb, .grdbSQLite, .asyncHTTPClient, .subprocess, .systemPackage: [.adapter]
         case .logging, .serviceLifecycle: [.adapter, .service, .command]
         case .atomics, .nioConcurrencyHelpers: [.adapter, .service]
+        case .hummingbirdTLS: [.adapter]
         case .httpTypes, .hummingbird, .hummingbirdCore, .nioCore, .nioEmbedded, .nioFoundationCompat, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix:
             [.adapter, .service]
@@ -162,7 +164,7 @@ let modules: [Module] = [
         purpose: "What every server shares: the listener, its fast path, error bodies, request ids, metrics pages.",
         uses: ["SlipwayCore"],
         outside: [
-            .hummingbird, .hummingbirdCore, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
+            .hummingbird, .hummingbirdCore, .hummingbirdTLS, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle,
         ],
         tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTPTypes, .httpTypes, .hummingbird])
@@ -203,9 +205,9 @@ let modules: [Module] = [
         layer: .adapter,
         path: "Platform/Storage",
         purpose: "Files that are whole or absent, the home folder and its lock, keys, the proof log, the run store.",
-        uses: ["SlipwayCore", "SlipwayPipeline", "SlipwayProof"],
+        uses: ["SlipwayCore", "SlipwayPipeline", "SlipwayProof", "SlipwayTracking"],
         outside: [.grdb],
-        tests: Tests(path: "Platform/Storage", uses: ["SlipwayPipeline", "SlipwayProof"])
+        tests: Tests(path: "Platform/Storage", uses: ["SlipwayPipeline", "SlipwayProof", "SlipwayTracking"])
     ),
     Module(
         name: "SlipwayProcesses",

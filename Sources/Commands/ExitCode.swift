@@ -14,6 +14,7 @@ extension PlatformError.Code {
         case .unavailable: ExitCode(7)
         case .corrupt: ExitCode(8)
         case .permissionDenied: ExitCode(9)
+        case .unauthenticated: ExitCode(10)
         }
     }
 }

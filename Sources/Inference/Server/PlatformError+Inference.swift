@@ -13,6 +13,7 @@ extension PlatformError.Code {
         case .alreadyExists: .conflict
         case .failedPrecondition: .badRequest
         case .permissionDenied: .forbidden
+        case .unauthenticated: .unauthorized
         case .exhausted: .tooManyRequests
         case .unavailable: .serviceUnavailable
         case .corrupt: .internalServerError

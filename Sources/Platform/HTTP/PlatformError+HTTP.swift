@@ -12,6 +12,7 @@ extension PlatformError.Code {
         case .alreadyExists: .conflict
         case .failedPrecondition: .conflict
         case .permissionDenied: .forbidden
+        case .unauthenticated: .unauthorized
         case .exhausted: .tooManyRequests
         case .unavailable: .serviceUnavailable
         case .corrupt: .internalServerError

@@ -17,15 +17,19 @@ public struct SQLiteTrackingStore: TrackingStore {
     let candidatesSorted: Int
     /// The aliases that only the reconciler may move, as they stand when a write begins.
     let protected: @Sendable () -> ProtectedAliases
+    /// Kept for as long as the store is.
+    private let lock: TrackingHomeLock?
 
     /// Opens or makes the database at `path` and brings its schema up to date.
     ///
+    /// - Parameter lock: What keeps other servers and a restore away, for as long as the store is there.
     /// - Throws: `unavailable` when the file cannot be opened, `corrupt` when it is no database of ours.
     public init(
         path: String,
         artifactRoot: String = "mlflow-artifacts:/",
         clock: WallClock = .system,
-        protected: @escaping @Sendable () -> ProtectedAliases = { .none }
+        protected: @escaping @Sendable () -> ProtectedAliases = { .none },
+        lock: TrackingHomeLock? = nil
     ) throws {
         try self.init(path: path, artifactRoot: artifactRoot, clock: clock, protected: protected, candidatesSorted: StoreLimits.candidatesSorted)
     }
@@ -55,6 +59,7 @@ public struct SQLiteTrackingStore: TrackingStore {
             self.clock = clock
             self.artifactRoot = artifactRoot
             self.protected = protected
+            self.lock = lock
             try TrackingSchema.migrator.migrate(database)
             try makeDefaultExperiment()
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT {

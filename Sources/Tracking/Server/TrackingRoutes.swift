@@ -15,23 +15,28 @@ public struct TrackingRoutes: Sendable {
     let store: any TrackingStore
     let artifacts: any ArtifactStore
     let origins: ChangeOrigins
+    let access: AccessPolicy
     let reports: ArtifactReports
 
-    /// - Parameter reconcilerSecret: What shows that a caller is the environment's reconciler; `nil` where none is known.
+    /// - Parameters:
+    ///   - reconcilerSecret: What shows that a caller is the environment's reconciler; `nil` where none is known.
+    ///   - access: Who may ask for what.
     public init(
         store: any TrackingStore,
         artifacts: any ArtifactStore,
         reconcilerSecret: String? = nil,
+        access: AccessPolicy = .loopback,
         logger: Logger = Logger(label: "slipway.tracking")
     ) {
         self.store = store
         self.artifacts = artifacts
+        self.access = access
         origins = ChangeOrigins(reconcilerSecret: reconcilerSecret)
         reports = ArtifactReports(logger: logger)
     }
 
     /// The listener that serves these routes.
-    public func server(host: String, port: Int, logger: Logger) -> HTTPServer {
+    public func server(host: String, port: Int, tls: ServerTLS? = nil, logger: Logger) -> HTTPServer {
         let router = Router(context: PlatformRequestContext.self)
         add(to: router)
         return HTTPServer(
@@ -39,8 +44,9 @@ public struct TrackingRoutes: Sendable {
             host: host,
             port: port,
             router: router,
-            fastRoutes: TrackingFastRoutes(calls, prefixes: Self.prefixes.map { "\($0)/2.0/mlflow" }),
+            fastRoutes: TrackingFastRoutes(calls, prefixes: Self.prefixes.map { "\($0)/2.0/mlflow" }, access: access),
             eventLoops: Self.eventLoops,
+            tls: tls,
             logger: logger
         )
     }
@@ -56,6 +62,8 @@ public struct TrackingRoutes: Sendable {
     }
 
     public func add(to router: Router<PlatformRequestContext>) {
+        // First: it stands before what is added after it.
+        router.add(middleware: AccessMiddleware(policy: access))
         router.get("health") { _, _ in "OK" }
         router.get("version") { _, _ in TrackingLimits.mlflowVersion }
         router.get("metrics") { _, _ in

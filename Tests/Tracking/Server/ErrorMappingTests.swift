@@ -12,6 +12,7 @@ struct ErrorMappingTests {
         .alreadyExists: ("RESOURCE_ALREADY_EXISTS", 400),
         .failedPrecondition: ("INVALID_STATE", 500),
         .permissionDenied: ("PERMISSION_DENIED", 403),
+        .unauthenticated: ("UNAUTHENTICATED", 401),
         .exhausted: ("RESOURCE_EXHAUSTED", 429),
         .unavailable: ("TEMPORARILY_UNAVAILABLE", 503),
         .corrupt: ("DATA_LOSS", 500),
