@@ -13,13 +13,13 @@ extension SQLiteTrackingStore {
                 arguments += [steps.lowerBound, steps.upperBound]
             }
             // Buckets of the same size; the first of each, and the very last.
-            let order = "step, timestamp, ifnull(value, 0), value IS NULL"
+            let order = "step, timestamp, value, isNaN"
             let rows = try Row.fetchAll(
                 try db.cachedStatement(sql: """
                     WITH placed AS (
                       SELECT *, ntile(\(limit)) OVER (ORDER BY \(order)) AS bucket, row_number() OVER (ORDER BY \(order)) AS place
                       FROM metric WHERE \(condition))
-                    SELECT key, value, timestamp, step, model, place, (SELECT max(place) FROM placed) AS lastPlace FROM placed
+                    SELECT key, value, isNaN, timestamp, step, model, place, (SELECT max(place) FROM placed) AS lastPlace FROM placed
                     WHERE place IN (SELECT min(place) FROM placed GROUP BY bucket) OR place = (SELECT max(place) FROM placed)
                     ORDER BY place
                     """),

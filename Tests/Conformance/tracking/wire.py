@@ -437,6 +437,8 @@ def history(t):
     t.get("metrics/get-history", run_id=r, metric_key="m", max_results=4, page_token="nonsense", only="code")
     bulk = "metrics/get-history-bulk-interval"
     t.get(bulk, run_ids=ids, metric_key="m", only="status")
+    t.get(bulk, run_ids=[r], metric_key="m")
+    t.get(bulk, run_ids=[r], metric_key="m", start_step=9, end_step=9)
     t.get(bulk, run_ids=[r], metric_key="m", max_results=3)
     t.get(bulk, run_ids=[r], metric_key="m", start_step=2, end_step=4)
     t.get(bulk, run_ids=[r], metric_key="m", start_step=2, end_step=4, max_results=2)
