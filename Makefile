@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo soak crash bench bench-tracking lint clean
+.PHONY: help setup build test test-engines demo soak crash bench bench-tracking lint clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ build: setup ## Release build of slipway and shakedown
 test: setup ## Build and run all tests
 	@bash ops/timed.sh "debug build" swift build --build-tests
 	@bash ops/timed.sh tests swift test --skip-build
+
+test-engines: setup ## The suites that need a real MLflow server, started for them
+	@bash ops/timed.sh "debug build" swift build --build-tests
+	@bash ops/timed.sh "tests with real engines" bash ops/test-engines.sh
 
 demo: build ## A model's whole road on real data, checked at every turn
 	@$(BIN)/shakedown demo

@@ -13,7 +13,8 @@ struct TrackingCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tracking",
         abstract: "The MLflow-compatible tracking and registry server alone.",
-        discussion: "  slipway tracking --port 5000 --home .slipway/dev/tracking\n  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py"
+        discussion: "  slipway tracking --port 5000 --home .slipway/dev/tracking\n  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py",
+        subcommands: [TrackingImportCommand.self]
     )
 
     @Option(help: "Address to listen on.") var host: String = "127.0.0.1"

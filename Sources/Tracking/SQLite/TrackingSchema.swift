@@ -7,6 +7,7 @@ enum TrackingSchema {
         migrator.registerMigration("1 experiments and runs") { try $0.execute(sql: experimentsAndRuns) }
         migrator.registerMigration("2 logged models") { try $0.execute(sql: loggedModels) }
         migrator.registerMigration("3 registry") { try $0.execute(sql: registry) }
+        ImportSchema.register(in: &migrator)
         return migrator
     }
 
