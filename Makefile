@@ -19,9 +19,10 @@ test: setup ## Build and run all tests
 	@bash ops/timed.sh "debug build" swift build --build-tests
 	@bash ops/timed.sh tests swift test --skip-build
 
-test-engines: setup ## The tracking suite against MLflow's server and ours, with clients of both generations
-	@bash ops/timed.sh "debug build" swift build --product slipway
-	@bash ops/timed.sh "engines" bash ops/engines.sh
+test-engines: setup ## The suites that need real engines, started for them, with clients of both generations
+	@bash ops/timed.sh "debug build" swift build --build-tests
+	@bash ops/timed.sh "tracking suite on both servers" bash ops/engines.sh
+	@bash ops/timed.sh "tests with real engines" bash ops/test-engines.sh
 
 demo: build ## A model's whole road on real data, checked at every turn
 	@$(BIN)/shakedown demo

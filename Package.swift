@@ -260,6 +260,18 @@ let modules: [Module] = [
         )
     ),
     Module(
+        name: "SlipwayTrackingImport",
+        layer: .service,
+        path: "Tracking/Import",
+        purpose: "Copies another tracking server into this one, as often as it takes.",
+        uses: ["SlipwayCore", "SlipwayTracking"],
+        tests: Tests(
+            path: "Tracking/Import",
+            uses: ["SlipwayTracking", "SlipwayTrackingSQLite", "SlipwayTrackingServer", "SlipwayHTTP", "SlipwayClients"],
+            outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioPosix]
+        )
+    ),
+    Module(
         name: "SlipwayInferenceServer",
         layer: .service,
         path: "Inference/Server",
@@ -344,7 +356,7 @@ let modules: [Module] = [
             "SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRouting", "SlipwayRelease",
             "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayClients", "SlipwayNotifications",
             "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayGit",
-            "SlipwayTrackingServer", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
+            "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
             "SlipwayPipelineRunner", "SlipwayConsole",
         ],
         outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],

@@ -16,7 +16,7 @@ struct TrackingCommand: AsyncParsableCommand {
               slipway tracking --port 5000 --home .slipway/dev/tracking
               MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py
             """,
-        subcommands: [TrackingServe.self, TrackingToken.self, TrackingBackupCommand.self, TrackingRestoreCommand.self],
+        subcommands: [TrackingServe.self, TrackingToken.self, TrackingBackupCommand.self, TrackingRestoreCommand.self, TrackingImportCommand.self],
         defaultSubcommand: TrackingServe.self
     )
 }

@@ -9,6 +9,7 @@ enum TrackingSchema {
         migrator.registerMigration("3 registry") { try $0.execute(sql: registry) }
         AliasLedgerSchema.register(in: &migrator)
         migrator.registerMigration("5 datasets by name") { try $0.execute(sql: datasetsByName) }
+        ImportSchema.register(in: &migrator)
         return migrator
     }
 

@@ -9,7 +9,8 @@ import Testing
 
 /// What every tracking server must do for ``MLflowRegistry``.
 ///
-/// The embedded one always; a real MLflow server when `SLIPWAY_MLFLOW_URL` says where it is.
+/// The embedded one always; a real MLflow server when `SLIPWAY_MLFLOW_URL` says where it is, as
+/// `make test-engines` does, which starts one.
 @Suite("Model registry contract", .timeLimit(.minutes(5)))
 struct ModelRegistryContractTests {
     enum Server: CaseIterable, CustomStringConvertible {
@@ -20,6 +21,16 @@ struct ModelRegistryContractTests {
         static let available = realURL == nil ? [embedded] : allCases
 
         var description: String { self == .embedded ? "embedded" : "mlflow server" }
+    }
+
+    @Test("Where real engines are asked for, there is one, and it says its version")
+    func engine() async throws {
+        guard ProcessInfo.processInfo.environment["SLIPWAY_ENGINES"] == "1" else { return }
+        let url = try #require(Server.realURL, "SLIPWAY_ENGINES is set and SLIPWAY_MLFLOW_URL is not: run 'make test-engines'")
+        try await withConnections { connections in
+            let version = try await MLflowSource(url: url, connections: connections).describe().version
+            #expect(version != nil)
+        }
     }
 
     @Test("A run is made in its experiment, logged to, read and ended; writes may be repeated", arguments: Server.available)

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# What is shown against the real engines; the same suites run against the embedded ones in 'make test'.
+set -euo pipefail
+export SLIPWAY_ENGINES=1
+bash ops/with-mlflow.sh swift test --skip-build --filter 'ModelRegistryContractTests'
+bash ops/with-mlflow.sh swift test --skip-build --filter 'ImportFromMLflowTests'
