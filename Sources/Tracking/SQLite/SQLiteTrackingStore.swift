@@ -31,7 +31,7 @@ public struct SQLiteTrackingStore: TrackingStore {
         protected: @escaping @Sendable () -> ProtectedAliases = { .none },
         lock: TrackingHomeLock? = nil
     ) throws {
-        try self.init(path: path, artifactRoot: artifactRoot, clock: clock, protected: protected, candidatesSorted: StoreLimits.candidatesSorted)
+        try self.init(path: path, artifactRoot: artifactRoot, clock: clock, protected: protected, lock: lock, candidatesSorted: StoreLimits.candidatesSorted)
     }
 
     init(
@@ -39,6 +39,7 @@ public struct SQLiteTrackingStore: TrackingStore {
         artifactRoot: String = "mlflow-artifacts:/",
         clock: WallClock = .system,
         protected: @escaping @Sendable () -> ProtectedAliases = { .none },
+        lock: TrackingHomeLock? = nil,
         candidatesSorted: Int
     ) throws {
         self.candidatesSorted = candidatesSorted
