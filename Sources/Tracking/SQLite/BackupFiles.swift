@@ -116,7 +116,7 @@ enum BackupFiles {
         guard fsync(file) == 0 else { throw FileFailure(call: "fsync", code: errno) }
     }
 
-    /// Puts files of a list into `root`, and makes the folders for them.
+    /// The folders below `root` that a list of files needs.
     struct Folders {
         let root: String
         private var made: Set<String> = []
@@ -126,7 +126,10 @@ enum BackupFiles {
         }
 
         mutating func make(for path: String) throws {
-            let folder = (path as NSString).deletingLastPathComponent
+            try make((path as NSString).deletingLastPathComponent)
+        }
+
+        mutating func make(_ folder: String) throws {
             guard !made.contains(folder) else { return }
             try FileManager.default.createDirectory(
                 atPath: folder.isEmpty ? root : "\(root)/\(folder)", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700]

@@ -79,7 +79,7 @@ public struct TrackingBackup: Sendable {
         var (bytes, linked) = (databaseBytes, 0)
 
         var folders = BackupFiles.Folders(root: folder)
-        try folders.make(for: "\(TrackingHome.artifactsName)/")
+        try folders.make(TrackingHome.artifactsName)
         for name in try BackupFiles.list(below: home.artifacts.path, skipping: TrackingHome.unfinished) {
             let path = "\(TrackingHome.artifactsName)/\(name)"
             try folders.make(for: path)

@@ -99,7 +99,7 @@ public struct TrackingRestore: Sendable {
         progress: @escaping (BackupProgress) -> Void
     ) throws -> (bytes: Int64, linked: Int) {
         var folders = BackupFiles.Folders(root: staging)
-        try folders.make(for: "\(TrackingHome.artifactsName)/")
+        try folders.make(TrackingHome.artifactsName)
         var (bytes, linked) = (Int64(0), 0)
         for (index, file) in manifest.files.enumerated() {
             try folders.make(for: file.path)
