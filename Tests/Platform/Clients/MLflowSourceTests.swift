@@ -122,6 +122,24 @@ struct MLflowSourceTests {
         }
     }
 
+    @Test("A file that cannot be stored is not fetched again")
+    func fullDisk() async throws {
+        let peer = FakePeer { _ in json("abc") }
+        try await withSource(peer) { source in
+            let folder = SourceFolder(uri: "mlflow-artifacts:/1", owner: .none)
+            for file in [nil, MemoryFile(isFull: true)] {
+                let error = await #expect(throws: PlatformError.self) {
+                    _ = try await source.download("a", in: folder) {
+                        guard let file else { throw PlatformError(.unavailable, "no place") }
+                        return file
+                    }
+                }
+                #expect(error?.message == "no place" && file?.isAbandoned != false)
+            }
+            #expect(peer.requests.count == 2)
+        }
+    }
+
     @Test("Files that the proxy does not serve are read through the run or the logged model", arguments: [
         (SourceFolder(uri: "s3://b/1/r/artifacts", owner: .run("r")), "/get-artifact?run_id=r&path=d%2Fa"),
         (SourceFolder(uri: "/data/m", owner: .loggedModel("m-1")), "/ajax-api/2.0/mlflow/logged-models/m-1/artifacts/files?artifact_file_path=d%2Fa"),
@@ -179,10 +197,17 @@ struct MLflowSourceTests {
 
 private final class MemoryFile: IncomingArtifact {
     private let abandoned = Mutex(false)
+    private let isFull: Bool
+
+    init(isFull: Bool = false) {
+        self.isFull = isFull
+    }
 
     var isAbandoned: Bool { abandoned.withLock { $0 } }
 
-    func append(_ bytes: UnsafeRawBufferPointer) {}
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
+        if isFull { throw PlatformError(.unavailable, "no place") }
+    }
     func finish() {}
     func abandon() { abandoned.withLock { $0 = true } }
 }
