@@ -360,7 +360,7 @@ let modules: [Module] = [
             "SlipwayPipelineRunner", "SlipwayConsole",
         ],
         outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],
-        tests: Tests(path: "Commands", outside: [.argumentParser])
+        tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport"], outside: [.argumentParser])
     ),
 ]
 

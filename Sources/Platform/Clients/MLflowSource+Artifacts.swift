@@ -46,7 +46,7 @@ extension MLflowSource {
         let place = try SourcePlace(folder)
         let doing = "copy '\(path)' from '\(folder.uri)'"
         return try await retries.run {
-            let result: Result<ReceivedArtifact, PassingFailure>
+            let result: Result<ReceivedArtifact, any Error>
             do {
                 result = try await peer.transfer(place.download(path)) { response in
                     guard (200..<300).contains(response.status.code) else {
@@ -54,7 +54,7 @@ extension MLflowSource {
                         if let failure = Self.passing(answer, doing: doing) { return .failure(failure) }
                         throw PlatformError.mlflow(answer, doing: doing)
                     }
-                    return .success(try await Self.receive(response, into: begin, doing: doing))
+                    return try await Self.receive(response, into: begin, doing: doing)
                 }
             } catch let error as PlatformError where error.code == .unavailable {
                 throw PassingFailure(error: error)
@@ -69,12 +69,19 @@ extension MLflowSource {
         return try JSONValue(parsing: answer.body)
     }
 
+    /// - Returns: A failure of the place that the file goes to, which no other attempt would mend.
+    /// - Throws: A failure of the source.
     private static func receive(
         _ response: HTTPClientResponse,
         into begin: @Sendable () throws -> any IncomingArtifact,
         doing: String
-    ) async throws -> ReceivedArtifact {
-        let file = try begin()
+    ) async throws -> Result<ReceivedArtifact, any Error> {
+        let file: any IncomingArtifact
+        do {
+            file = try begin()
+        } catch {
+            return .failure(error)
+        }
         do {
             var hasher = DigestHasher()
             var bytes: Int64 = 0
@@ -83,19 +90,32 @@ extension MLflowSource {
                 guard bytes <= ClientLimits.fileBytesMax else {
                     throw PlatformError(.exhausted, "could not \(doing): it is larger than \(ClientLimits.fileBytesMax >> 30) GiB")
                 }
-                try chunk.withUnsafeReadableBytes { span in
+                let failure = chunk.withUnsafeReadableBytes { span in
                     hasher.update(span)
-                    try file.append(span)
+                    return append(span, to: file)
+                }
+                if let failure {
+                    file.abandon()
+                    return .failure(failure)
                 }
             }
             let digest = hasher.finish()
             if let announced = announced(response.headers), announced != digest {
                 throw PlatformError(.corrupt, "could not \(doing): the source announced \(announced), and sent \(digest)")
             }
-            return ReceivedArtifact(file: file, digest: digest, bytes: bytes)
+            return .success(ReceivedArtifact(file: file, digest: digest, bytes: bytes))
         } catch {
             file.abandon()
             throw error
+        }
+    }
+
+    private static func append(_ bytes: UnsafeRawBufferPointer, to file: any IncomingArtifact) -> (any Error)? {
+        do {
+            try file.append(bytes)
+            return nil
+        } catch {
+            return error
         }
     }
 

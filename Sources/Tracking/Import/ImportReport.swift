@@ -5,7 +5,7 @@ public struct ImportReport: Sendable, Hashable, Codable {
     public enum Kind: String, Sendable, Hashable, CaseIterable, Codable {
         case experiments
         case runs
-        case loggedModels = "logged_models"
+        case loggedModels
         case models
         case versions
         case aliases

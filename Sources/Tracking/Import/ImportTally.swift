@@ -5,6 +5,8 @@ import Synchronization
 /// The report of an import while it runs, and who watches it grow.
 final class ImportTally: Sendable {
     private let report: Mutex<ImportReport>
+    /// What this import has tried to copy whole, and could not.
+    private let incomplete = Mutex<Set<ImportItem>>([])
     private let watch: @Sendable (ImportReport) -> Void
 
     init(_ report: ImportReport, watch: @escaping @Sendable (ImportReport) -> Void) {
@@ -50,6 +52,13 @@ final class ImportTally: Sendable {
             report.add(.init(.problem, what, error.message))
         }
     }
+
+    /// Notes that something is not whole here, so that it is tried once only.
+    func giveUp(_ item: ImportItem) {
+        incomplete.withLock { _ = $0.insert(item) }
+    }
+
+    func hasGivenUp(_ item: ImportItem) -> Bool { incomplete.withLock { $0.contains(item) } }
 
     func remark(_ what: String, _ why: String) {
         change { $0.add(.init(.remark, what, why)) }

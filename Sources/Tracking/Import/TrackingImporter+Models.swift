@@ -123,7 +123,8 @@ extension TrackingImporter {
 
     /// The run of a version, where its experiment was not chosen. One that is gone stays gone.
     private func bring(run id: String, _ places: ExperimentPlaces, _ tally: ImportTally) async throws {
-        guard try await store.mark(of: ImportItem(.run, id)) == nil,
+        let item = ImportItem(.run, id)
+        guard try await store.mark(of: item) == nil, !tally.hasGivenUp(item),
             let run = try await existing({ try await source.run(id: id) }),
             let place = try await place(ofSource: run.experimentID, places, tally)
         else { return }
@@ -132,7 +133,9 @@ extension TrackingImporter {
 
     private func bring(loggedModel id: String, _ places: ExperimentPlaces, _ tally: ImportTally) async throws -> LoggedModel? {
         let known = try await existing { try await store.loggedModel(id: id) }
-        if let known, try await store.mark(of: ImportItem(.loggedModel, id)) != nil { return known }
+        let item = ImportItem(.loggedModel, id)
+        let isMarked = try await store.mark(of: item) != nil
+        if tally.hasGivenUp(item) || (known != nil && isMarked) { return known }
         guard let model = try await existing({ try await source.loggedModel(id: id) }),
             let place = try await place(ofSource: model.experimentID, places, tally)
         else { return known }

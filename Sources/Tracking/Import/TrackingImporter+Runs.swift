@@ -11,6 +11,7 @@ extension TrackingImporter {
             try await copyWhole(listed, to: place, what, tally)
         } catch let error as PlatformError where error.isAboutOneThing {
             tally.fail(.runs, what, error)
+            tally.giveUp(ImportItem(.run, listed.run.id))
         }
     }
 
@@ -35,7 +36,7 @@ extension TrackingImporter {
             outcome = .updated
         }
         tally.count(outcome, .runs, what)
-        guard try await copyFiles(folder, to: imported.artifactURI, what, tally) else { return }
+        guard try await copyFiles(folder, to: imported.artifactURI, what, tally) else { return tally.giveUp(item) }
         try await store.setMark(fingerprint, of: item)
     }
 
@@ -57,6 +58,7 @@ extension TrackingImporter {
             try await copyWhole(listed, to: place, what, tally)
         } catch let error as PlatformError where error.isAboutOneThing {
             tally.fail(.loggedModels, what, error)
+            tally.giveUp(ImportItem(.loggedModel, listed.model.id))
         }
     }
 
@@ -73,8 +75,8 @@ extension TrackingImporter {
         }
         let imported = try await store.importLoggedModel(model)
         tally.count(imported.outcome, .loggedModels, what)
-        if case .refused = imported.outcome { return }
-        guard try await copyFiles(folder, to: imported.artifactURI, what, tally) else { return }
+        if case .refused = imported.outcome { return tally.giveUp(item) }
+        guard try await copyFiles(folder, to: imported.artifactURI, what, tally) else { return tally.giveUp(item) }
         try await store.setMark(fingerprint, of: item)
     }
 

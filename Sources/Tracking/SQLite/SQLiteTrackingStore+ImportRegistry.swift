@@ -68,7 +68,7 @@ extension SQLiteTrackingStore {
             return .unchanged
         }
         guard here == marked else {
-            return .refused(here.map { "it points at version \($0) here, at \(version) there" } ?? "it was removed here")
+            return .refused(here.map { "it points at version \($0) here, at version \(version) there" } ?? "it was removed here")
         }
         // By the call that clients use: whatever else a move of an alias does, this one does too.
         try await setAlias(name: model, alias: alias, version: "\(version)")

@@ -27,8 +27,8 @@ struct MLflowSourceTests {
             }
         }
         try await withSource(peer) { source in
-            let experiments = try await source.experiments(after: nil)
-            #expect(experiments.items.isEmpty)
+            let found = try await source.experiments(after: nil).items
+            #expect(found.isEmpty)
             #expect(peer.requests.count == 3)
             let error = await #expect(throws: PlatformError.self) { _ = try await source.experiments(after: nil) }
             #expect(error?.code == .unavailable)
@@ -49,8 +49,8 @@ struct MLflowSourceTests {
     func withoutLoggedModels() async throws {
         let peer = FakePeer { _ in Response(status: .notFound, body: ResponseBody(byteBuffer: ByteBuffer(string: "<html>"))) }
         try await withSource(peer) { source in
-            let models = try await source.loggedModels(experiment: "1", after: nil)
-            #expect(models.items.isEmpty)
+            let found = try await source.loggedModels(experiment: "1", after: nil).items
+            #expect(found.isEmpty)
             let error = await #expect(throws: PlatformError.self) { _ = try await source.loggedModel(id: "m-1") }
             #expect(error?.code == .notFound)
             let lists = await #expect(throws: PlatformError.self) { _ = try await source.experiments(after: nil) }
@@ -81,8 +81,8 @@ struct MLflowSourceTests {
             seen.body.contains("\"max_results\":100") ? json("{\"experiments\":[],\"x\":\"\(large)\"}") : json(#"{"experiments":[]}"#)
         }
         try await withSource(peer) { source in
-            let experiments = try await source.experiments(after: "t")
-            #expect(experiments.items.isEmpty)
+            let found = try await source.experiments(after: "t").items
+            #expect(found.isEmpty)
             #expect(peer.requests.map { $0.body.contains("\"max_results\":50") } == [false, true])
             #expect(peer.requests.allSatisfy { $0.body.contains("\"page_token\":\"t\"") })
         }
@@ -94,8 +94,8 @@ struct MLflowSourceTests {
     func quotes(name: String, expected: String) async throws {
         let peer = FakePeer { _ in json(#"{"model_versions":[{"name":"other","version":"1"}]}"#) }
         try await withSource(peer) { source in
-            let versions = try await source.modelVersions(of: name, after: nil)
-            #expect(versions.items.isEmpty, "another model's versions are none of its")
+            let found = try await source.modelVersions(of: name, after: nil).items
+            #expect(found.isEmpty, "another model's versions are none of its")
             let target = peer.requests.first?.target ?? ""
             #expect(expected.isEmpty ? !target.contains("filter=") : target.contains("filter=\(expected)"), "\(target)")
         }
@@ -114,10 +114,29 @@ struct MLflowSourceTests {
             let file = MemoryFile()
             let error = await #expect(throws: PlatformError.self) { _ = try await source.download("wrong", in: folder) { file } }
             #expect(error?.code == .corrupt && file.isAbandoned)
-            #expect(try await source.download("empty", in: folder) { MemoryFile() }.bytes == 0)
+            let found = try await source.download("empty", in: folder) { MemoryFile() }.bytes
+            #expect(found == 0)
             let received = try await source.download("none", in: folder) { MemoryFile() }
             #expect(received.digest == Digest(of: Array("abc".utf8)) && received.bytes == 3)
             #expect(peer.requests.last?.target == "/api/2.0/mlflow-artifacts/artifacts/1/r/artifacts/none")
+        }
+    }
+
+    @Test("A file that cannot be stored is not fetched again")
+    func fullDisk() async throws {
+        let peer = FakePeer { _ in json("abc") }
+        try await withSource(peer) { source in
+            let folder = SourceFolder(uri: "mlflow-artifacts:/1", owner: .none)
+            for file in [nil, MemoryFile(isFull: true)] {
+                let error = await #expect(throws: PlatformError.self) {
+                    _ = try await source.download("a", in: folder) {
+                        guard let file else { throw PlatformError(.unavailable, "no place") }
+                        return file
+                    }
+                }
+                #expect(error?.message == "no place" && file?.isAbandoned != false)
+            }
+            #expect(peer.requests.count == 2)
         }
     }
 
@@ -133,8 +152,8 @@ struct MLflowSourceTests {
                 : json(#"{"files":[{"path":"d","is_dir":true}]}"#)
         }
         try await withSource(peer) { source in
-            let files = try await source.files(in: folder)
-            #expect(files == [ArtifactEntry(path: "d/a", bytes: 3)])
+            let found = try await source.files(in: folder)
+            #expect(found == [ArtifactEntry(path: "d/a", bytes: 3)])
             _ = try await source.download("d/a", in: folder) { MemoryFile() }
             #expect(peer.requests.last?.target == target)
             let nobody = await #expect(throws: PlatformError.self) { _ = try await source.files(in: SourceFolder(uri: folder.uri, owner: .none)) }
@@ -159,8 +178,8 @@ struct MLflowSourceTests {
         try await withConnections { connections in
             try await withServer(peer.router) { url in
                 let source = MLflowSource(url: url, token: "secret", connections: connections)
-                let description = try await source.describe()
-                #expect(description.version == "3.17.2")
+                let found = try await source.describe().version
+                #expect(found == "3.17.2")
                 #expect(peer.requests.allSatisfy { $0.headers[.authorization] == "Bearer secret" })
             }
         }
@@ -178,10 +197,17 @@ struct MLflowSourceTests {
 
 private final class MemoryFile: IncomingArtifact {
     private let abandoned = Mutex(false)
+    private let isFull: Bool
+
+    init(isFull: Bool = false) {
+        self.isFull = isFull
+    }
 
     var isAbandoned: Bool { abandoned.withLock { $0 } }
 
-    func append(_ bytes: UnsafeRawBufferPointer) {}
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
+        if isFull { throw PlatformError(.unavailable, "no place") }
+    }
     func finish() {}
     func abandon() { abandoned.withLock { $0 = true } }
 }

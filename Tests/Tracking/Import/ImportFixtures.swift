@@ -163,6 +163,25 @@ func fill(_ home: TrackedHome) async throws {
     try await store.setAlias(name: "tumor", alias: "B", version: "1")
 }
 
+/// One of each kind, so that an import is a few writes.
+func fillLittle(_ home: TrackedHome) async throws {
+    let store = home.store
+    let run = try await store.createRun(experiment: "0", name: "r", user: "", started: Timestamp(milliseconds: 1), tags: [:])
+    let model = try await store.createLoggedModel(
+        experiment: "0", name: "net", sourceRunID: run.id, modelType: nil, tags: ["t": "1"], parameters: [:]
+    )
+    let values = [nil, model.id].map { Metric(key: "auc", value: 1, timestamp: Timestamp(milliseconds: 1), step: 0, modelID: $0) }
+    try await store.log(runID: run.id, metrics: values, parameters: ["p": "1"], tags: [:])
+    try home.put("hello", at: run.artifactURI, "a.txt")
+    try home.put("flavor", at: model.artifactURI, "MLmodel")
+    _ = try await store.createRegisteredModel(name: "net", description: "", tags: [:])
+    for source in ["models:/\(model.id)", "runs:/\(run.id)/a"] {
+        let draft = ModelVersionDraft(name: "net", source: source, runID: run.id, runLink: "", description: "", tags: [:], modelID: nil)
+        _ = try await store.createModelVersion(draft)
+    }
+    try await store.setAlias(name: "net", alias: "A", version: "2")
+}
+
 /// What a tracking server says about itself, line by line, with the digest of every file.
 func describe(_ url: String, _ connections: HTTPConnections, experiments: Set<String>? = nil, models: Set<String>? = nil) async throws -> [String] {
     let source = MLflowSource(url: url, connections: connections)
