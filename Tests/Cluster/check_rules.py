@@ -186,6 +186,9 @@ def check_dashboards(findings, root, work, rules):
             for target in panel.get("targets", []):
                 if panel.get("datasource", {}).get("type") == "prometheus":
                     queries.append((f"{path.name}: {panel['title']}", target["expr"]))
+        for note in board.get("annotations", {}).get("list", []):
+            if "expr" in note:
+                queries.append((f"{path.name}: annotation '{note['name']}'", note["expr"]))
         for variable in board.get("templating", {}).get("list", []):
             asked = re.fullmatch(r"label_values\((.+), *\w+\)", str(variable.get("query", {}).get("query", "") if isinstance(variable.get("query"), dict) else variable.get("query", "")))
             if asked:
