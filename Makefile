@@ -31,5 +31,10 @@ bench: build ## Speed beside the usual arrangements, in one run
 lint: ## Formatting, as .swift-format says
 	@swift format lint --strict --recursive --parallel Sources Tests Package.swift
 
+lint-baseline: ## Alerts and their cases, runbooks, dashboards, log pipeline, values, secrets
+	@bash ops/timed.sh "baseline checks" bash ops/lint-baseline.sh
+
+.PHONY: lint-baseline
+
 clean: ## Remove what was built (not .venv, not .slipway)
 	rm -rf .build .build-*
