@@ -82,14 +82,23 @@ def run_cases(findings, root, rules, work):
         if not findings.check(cases.exists(), f"'{STACK}/tests/{name}' is missing"):
             continue
         content = yaml.safe_load(cases.read_text())
-        content["rule_files"] = [f"rules-{other}" for other in rules]
-        content["group_eval_order"] = order
+        used = [other for other in rules if other == name or records_of(rules[other]) & metrics_in(expressions_of(rules[name]))]
+        content["rule_files"] = [f"rules-{other}" for other in used]
+        content["group_eval_order"] = [group for group in order if any(group == held["name"] for other in used for held in rules[other])]
         for case in content["tests"]:
             for expected in case.get("alert_rule_test", []):
                 (fires if expected.get("exp_alerts") else quiet).add(expected["alertname"])
         (work / f"cases-{name}").write_text(yaml.safe_dump(content, sort_keys=False))
         promtool(findings, ["test", "rules", work / f"cases-{name}"], f"test rules {name}")
     return fires, quiet
+
+
+def records_of(groups):
+    return {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
+
+
+def expressions_of(groups):
+    return " ".join(str(rule["expr"]) for group in groups for rule in group["rules"])
 
 
 def check_alerts(findings, root, rules, fires, quiet):
@@ -172,9 +181,9 @@ def check_commands(findings, root, program):
 
 
 def check_dashboards(findings, root, work, rules):
-    recorded = {rule["record"] for groups in rules.values() for group in groups for rule in group["rules"] if "record" in rule}
+    recorded = set().union(*map(records_of, rules.values()))
     known = exported(root)
-    used_by_rules = " ".join(str(rule["expr"]) for groups in rules.values() for group in groups for rule in group["rules"])
+    used_by_rules = " ".join(map(expressions_of, rules.values()))
     queries, seen = [], {}
     for path in sorted((root / STACK / "dashboards").glob("*.json")):
         board = json.loads(path.read_text())
@@ -234,6 +243,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=REPOSITORY)
     parser.add_argument("--slipway", help="the built program; runbooks' commands are asked of its --help")
+    parser.add_argument("--no-commands", action="store_true", help="leave runbooks' commands alone")
     options = parser.parse_args()
     if shutil.which("promtool") is None:
         print("rules: promtool is missing; install Debian's package 'prometheus', or put promtool on the PATH", file=sys.stderr)
@@ -249,7 +259,8 @@ def main():
         alerts = check_alerts(findings, options.root, rules, fires, quiet)
         check_runbook_url(findings, options.root)
         check_dashboards(findings, options.root, Path(work), rules)
-        check_commands(findings, options.root, program)
+        if not options.no_commands:
+            check_commands(findings, options.root, program)
     for failure in findings.failures:
         print(f"FAILED  {failure}")
     for skipped in findings.skipped:
