@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-engines demo soak crash artifacts bench bench-tracking lint clean
+.PHONY: help setup build test test-engines demo soak crash artifacts bench bench-tracking lint clean lint-cluster test-cluster lint-baseline
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,7 +54,8 @@ test-cluster: ## Breaks copies of the GitOps tree, each rule once; the probes
 	@bash ops/timed.sh "probes" .tools/venv/bin/python Tests/Cluster/test_probe.py
 	@bash ops/timed.sh "broken trees" .tools/venv/bin/python Tests/Cluster/breakages.py
 
-.PHONY: lint-cluster test-cluster
+lint-baseline: ## Alerts and their cases, runbooks, dashboards, log pipeline, values, secrets
+	@bash ops/timed.sh "baseline checks" bash ops/lint-baseline.sh
 
 clean: ## Remove what was built (not .venv, not .slipway)
 	rm -rf .build .build-*

@@ -152,7 +152,13 @@ public struct TrackingRestore: Sendable {
         }
         if !old.isEmpty {
             try FileManager.default.createDirectory(atPath: aside, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-            for entry in old { try BackupFiles.rename("\(folder)/\(entry)", to: "\(aside)/\(entry)") }
+            for entry in old {
+                do {
+                    try BackupFiles.rename("\(folder)/\(entry)", to: "\(aside)/\(entry)")
+                } catch let failure as FileFailure where failure.code == ENOENT && entry.hasPrefix("\(name)-") {
+                    // What stands beside the database goes with the last connection that closes.
+                }
+            }
             try BackupFiles.sync(aside)
         }
         for entry in [TrackingHome.artifactsName, name] { try BackupFiles.rename("\(staging)/\(entry)", to: "\(folder)/\(entry)") }
