@@ -6,11 +6,12 @@ bin=${SLIPWAY_MLFLOW_BIN:-.venv/bin}
 ready_seconds_max=180
 stop_seconds_max=20
 [ -x "$bin/mlflow" ] || { echo "there is no $bin/mlflow: run 'make setup'" >&2; exit 3; }
+bin=$(cd "$bin" && pwd)
 home=$(mktemp -d)
 port=$("$bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 url=http://127.0.0.1:$port
 # A session of its own: the server starts workers, and all of them are to end.
-PATH=$PWD/$bin:$PATH MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false setsid "$bin/mlflow" server --host 127.0.0.1 --port "$port" \
+PATH=$bin:$PATH MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false setsid "$bin/mlflow" server --host 127.0.0.1 --port "$port" \
   --workers 1 --backend-store-uri "sqlite:///$home/mlflow.db" --serve-artifacts --artifacts-destination "$home/artifacts" \
   >"$home/log" 2>&1 &
 server=$!

@@ -199,20 +199,14 @@ extension SQLiteTrackingStore: TrackingImport {
     }
 
     /// A logged model's metric: the run's value gets the model, or is added. A run that is not here has none.
+    ///
+    /// MLflow forgets of a model's values that they are NaN, and says 0: the run's value knows better.
     private static func layOver(_ db: Database, _ metric: LoggedModelMetric, model: String) throws {
         guard let run = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT id FROM run WHERE uuid = ?"), arguments: [metric.runID]) else { return }
         let arguments = key(of: metric.metric, run: run) + [model]
-        let isThere = try Bool.fetchOne(
-            try db.cachedStatement(sql: """
-                SELECT 1 FROM metric WHERE run = ? AND key = ? AND timestamp = ? AND step = ? AND value = ? AND isNaN = ? AND model = ?
-                """),
-            arguments: arguments
-        )
-        guard isThere == nil else { return }
-        try db.cachedStatement(sql: """
-                UPDATE metric SET model = ?7
-                WHERE run = ?1 AND key = ?2 AND timestamp = ?3 AND step = ?4 AND value = ?5 AND isNaN = ?6 AND model = ''
-                """).execute(arguments: arguments)
+        let isIt = "run = ?1 AND key = ?2 AND timestamp = ?3 AND step = ?4 AND ((value = ?5 AND isNaN = ?6) OR (?5 = 0 AND isNaN))"
+        guard try Row.fetchOne(try db.cachedStatement(sql: "SELECT 1 FROM metric WHERE \(isIt) AND model = ?7"), arguments: arguments) == nil else { return }
+        try db.cachedStatement(sql: "UPDATE metric SET model = ?7 WHERE \(isIt) AND model = ''").execute(arguments: arguments)
         guard db.changesCount == 0 else { return }
         try db.cachedStatement(sql: "INSERT INTO metric (run, key, timestamp, step, value, isNaN, model) VALUES (?, ?, ?, ?, ?, ?, ?)").execute(arguments: arguments)
     }

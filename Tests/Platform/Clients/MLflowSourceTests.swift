@@ -33,6 +33,7 @@ struct MLflowSourceTests {
             let error = await #expect(throws: PlatformError.self) { _ = try await source.experiments(after: nil) }
             #expect(error?.code == .unavailable)
             #expect(peer.requests.count == 3 + source.retries.attempts)
+            #expect(peer.requests.allSatisfy { $0.body.contains("\"max_results\":100") }, "the same is asked again")
         }
     }
 

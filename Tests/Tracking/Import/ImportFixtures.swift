@@ -209,7 +209,7 @@ func describe(_ url: String, _ connections: HTTPConnections, experiments: Set<St
             lines.append(
                 "logged model \(model.id) in \(experiment.id) \(model.name) \(model.status) \(model.sourceRunID ?? "-") "
                     + "\(model.modelType ?? "-") \(model.created) \(model.updated) \(pairs(model.tags)) \(pairs(model.parameters)) "
-                    + "\(model.metrics.map { "\($0.runID) \(text($0.metric))" }.sorted())"
+                    + "\(model.metrics.map { "\($0.runID) \(text($0.metric, isModels: true))" }.sorted())"
             )
             lines += try await files(source, SourceFolder(uri: model.artifactURI, owner: .loggedModel(model.id)), "logged model \(model.id)")
         }
@@ -222,7 +222,7 @@ func describe(_ url: String, _ connections: HTTPConnections, experiments: Set<St
         for version in try await all({ try await source.modelVersions(of: model.name, after: $0) }) {
             lines.append(
                 "version \(version.name) \(version.version) \(version.created) \(version.updated) \(version.description) \(version.stage) "
-                    + "\(version.source) \(version.runID) \(version.status) \(version.modelID ?? "-") \(pairs(version.tags)) \(version.aliases.sorted())"
+                    + "\(version.source) \(version.runID) \(version.status) \(version.modelID ?? "-") \(pairs(version.tags))"
             )
             let place = try await source.location(ofVersion: version.version, of: version.name)
             let isLogged = place.hasPrefix("models:/m-")
@@ -243,8 +243,10 @@ private func files(_ source: MLflowSource, _ folder: SourceFolder, _ whose: Stri
     return lines
 }
 
-private func text(_ metric: Metric) -> String {
-    "\(metric.key) \(metric.value) \(metric.timestamp.milliseconds) \(metric.step)"
+/// - Parameter isModels: MLflow forgets that a logged model's value is NaN, and says 0.
+private func text(_ metric: Metric, isModels: Bool = false) -> String {
+    let value = isModels && metric.value.isNaN ? 0 : metric.value
+    return "\(metric.key) \(value) \(metric.timestamp.milliseconds) \(metric.step)"
 }
 
 private func pairs(_ values: [String: String]) -> String {
