@@ -2,7 +2,7 @@
 # All checks of baseline/, optional/, ops/security and the repository's secrets; every one runs, then it fails.
 # Needs promtool and amtool (Debian: prometheus, prometheus-alertmanager), shellcheck, and Python with PyYAML.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 # The environment of the cluster checks, else that of the tests, else the system's.
 python=python3

@@ -58,6 +58,11 @@ class Breakages(unittest.TestCase):
             shutil.copytree(REPOSITORY / folder, self.root / folder)
         for environment in ("dev", "prod"):
             shutil.copytree(REPOSITORY / "envs" / environment / "values", self.root / "envs" / environment / "values")
+        # Hours of pretended time that no breakage below is about.
+        cases = self.root / STACK / "tests/serving.yaml"
+        content = yaml.safe_load(cases.read_text())
+        content["tests"] = [case for case in content["tests"] if "slow burn" not in case["name"]]
+        cases.write_text(yaml.safe_dump(content, sort_keys=False))
         self.copy = Path(work.name) / "loki-values.yaml"
         # A chart that knows exactly what we set.
         known = yaml.safe_load((REPOSITORY / "baseline/loki/values.yaml").read_text())["loki"]
