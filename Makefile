@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-engines demo soak crash bench bench-tracking lint clean
+.PHONY: help setup build test test-engines demo soak crash artifacts bench bench-tracking lint clean lint-cluster test-cluster lint-baseline
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,9 @@ test: setup ## Build and run all tests
 	@bash ops/timed.sh "debug build" swift build --build-tests
 	@bash ops/timed.sh tests swift test --skip-build
 
-test-engines: setup ## The suites that need a real MLflow server, started for them
+test-engines: setup ## The suites that need real engines, started for them, with clients of both generations
 	@bash ops/timed.sh "debug build" swift build --build-tests
+	@bash ops/timed.sh "tracking suite on both servers" bash ops/engines.sh
 	@bash ops/timed.sh "tests with real engines" bash ops/test-engines.sh
 
 demo: build ## A model's whole road on real data, checked at every turn
@@ -35,11 +36,26 @@ crash: build ## 200 rounds of kill -9 under writing tracking clients
 bench-tracking: build ## The tracking server beside MLflow's, in one run
 	@$(BIN)/shakedown bench-tracking
 
+artifacts: build ## 2 GB up and down through the tracking server, with flat memory
+	@$(BIN)/shakedown artifacts
+
 bench: build ## Speed beside the usual arrangements, in one run
 	@$(BIN)/shakedown bench
 
 lint: ## Formatting, as .swift-format says
 	@swift format lint --strict --recursive --parallel Sources Tests Package.swift
+
+lint-cluster: ## The GitOps tree, rendered and checked as a cluster would see it
+	@bash ops/tools.sh
+	@bash ops/timed.sh "cluster checks" .tools/venv/bin/python Tests/Cluster/check.py
+
+test-cluster: ## Breaks copies of the GitOps tree, each rule once; the probes
+	@bash ops/tools.sh
+	@bash ops/timed.sh "probes" .tools/venv/bin/python Tests/Cluster/test_probe.py
+	@bash ops/timed.sh "broken trees" .tools/venv/bin/python Tests/Cluster/breakages.py
+
+lint-baseline: ## Alerts and their cases, runbooks, dashboards, log pipeline, values, secrets
+	@bash ops/timed.sh "baseline checks" bash ops/lint-baseline.sh
 
 clean: ## Remove what was built (not .venv, not .slipway)
 	rm -rf .build .build-*

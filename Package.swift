@@ -35,9 +35,12 @@ enum Outside: String, CaseIterable {
     case atomics = "Atomics"
     case crypto = "Crypto"
     case grdb = "GRDB"
+    /// SQLite itself, as GRDB links it.
+    case grdbSQLite = "GRDBSQLite"
     case httpTypes = "HTTPTypes"
     case hummingbird = "Hummingbird"
     case hummingbirdCore = "HummingbirdCore"
+    case hummingbirdTLS = "HummingbirdTLS"
     case logging = "Logging"
     case nioConcurrencyHelpers = "NIOConcurrencyHelpers"
     case nioCore = "NIOCore"
@@ -59,9 +62,9 @@ enum Outside: String, CaseIterable {
         case .asyncHTTPClient: "async-http-client"
         case .atomics: "swift-atomics"
         case .crypto: "swift-crypto"
-        case .grdb: "GRDB.swift"
+        case .grdb, .grdbSQLite: "GRDB.swift"
         case .httpTypes: "swift-http-types"
-        case .hummingbird, .hummingbirdCore: "hummingbird"
+        case .hummingbird, .hummingbirdCore, .hummingbirdTLS: "hummingbird"
         case .logging: "swift-log"
         case .nioConcurrencyHelpers, .nioCore, .nioEmbedded, .nioFoundationCompat, .nioHTTP1, .nioPosix: "swift-nio"
         case .nioHTTPTypes, .nioHTTPTypesHTTP1: "swift-nio-extras"
@@ -79,9 +82,10 @@ enum Outside: String, CaseIterable {
         case .unixSignals: [.command]
         case .crypto: [.core, .domain, .adapter]
         case .yams: [.core]
-        case .grdb, .asyncHTTPClient, .subprocess, .systemPackage: [.adapter]
+        case .grdb, .grdbSQLite, .asyncHTTPClient, .subprocess, .systemPackage: [.adapter]
         case .logging, .serviceLifecycle: [.adapter, .service, .command]
         case .atomics, .nioConcurrencyHelpers: [.adapter, .service]
+        case .hummingbirdTLS: [.adapter]
         case .httpTypes, .hummingbird, .hummingbirdCore, .nioCore, .nioEmbedded, .nioFoundationCompat, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix:
             [.adapter, .service]
@@ -160,7 +164,7 @@ let modules: [Module] = [
         purpose: "What every server shares: the listener, its fast path, error bodies, request ids, metrics pages.",
         uses: ["SlipwayCore"],
         outside: [
-            .hummingbird, .hummingbirdCore, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
+            .hummingbird, .hummingbirdCore, .hummingbirdTLS, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle,
         ],
         tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTPTypes, .httpTypes, .hummingbird])
@@ -201,9 +205,9 @@ let modules: [Module] = [
         layer: .adapter,
         path: "Platform/Storage",
         purpose: "Files that are whole or absent, the home folder and its lock, keys, the proof log, the run store.",
-        uses: ["SlipwayCore", "SlipwayPipeline", "SlipwayProof"],
+        uses: ["SlipwayCore", "SlipwayPipeline", "SlipwayProof", "SlipwayTracking"],
         outside: [.grdb],
-        tests: Tests(path: "Platform/Storage", uses: ["SlipwayPipeline", "SlipwayProof"])
+        tests: Tests(path: "Platform/Storage", uses: ["SlipwayPipeline", "SlipwayProof", "SlipwayTracking"])
     ),
     Module(
         name: "SlipwayProcesses",
@@ -220,7 +224,7 @@ let modules: [Module] = [
         path: "Tracking/SQLite",
         purpose: "The tracking store on SQLite and the artifacts in a folder.",
         uses: ["SlipwayCore", "SlipwayTracking"],
-        outside: [.grdb],
+        outside: [.crypto, .grdb, .grdbSQLite],
         tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(
@@ -248,7 +252,7 @@ let modules: [Module] = [
         path: "Tracking/Server",
         purpose: "The MLflow-compatible tracking and registry server.",
         uses: ["SlipwayCore", "SlipwayTracking", "SlipwayHTTP"],
-        outside: [.hummingbird, .httpTypes, .logging, .nioCore],
+        outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioPosix],
         tests: Tests(
             path: "Tracking/Server",
             uses: ["SlipwayTrackingSQLite", "SlipwayTracking", "SlipwayHTTP", "SlipwayClients"],
@@ -461,7 +465,7 @@ if only?.contains("SlipwayReconciler") ?? true {
             name: "SimulationTests",
             dependencies: [
                 "SlipwayCore", "SlipwayTesting", "SlipwayTracking", "SlipwayInference", "SlipwayRelease", "SlipwayReconciler",
-                Outside.logging.product,
+                "SlipwayProof", Outside.logging.product,
             ],
             path: "Tests/Simulation",
             swiftSettings: settings
@@ -492,7 +496,7 @@ if only == nil {
     targets.append(
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["slipway", "shakedown", "SlipwayCore", "SlipwayPipeline", "SlipwayRelease", "SlipwayStorage", "SlipwayTesting"],
+            dependencies: ["slipway", "shakedown", "SlipwayCore", "SlipwayGit", "SlipwayPipeline", "SlipwayRelease", "SlipwayStorage", "SlipwayTesting"],
             path: "Tests/EndToEnd",
             swiftSettings: settings
         )

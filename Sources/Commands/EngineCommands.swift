@@ -5,30 +5,10 @@ import ServiceLifecycle
 import SlipwayCore
 import SlipwayHTTP
 import SlipwayInferenceServer
+import SlipwayTracking
 import SlipwayTrackingServer
 import SlipwayTrackingSQLite
 import UnixSignals
-
-struct TrackingCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "tracking",
-        abstract: "The MLflow-compatible tracking and registry server alone.",
-        discussion: "  slipway tracking --port 5000 --home .slipway/dev/tracking\n  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py",
-        subcommands: [TrackingImportCommand.self]
-    )
-
-    @Option(help: "Address to listen on.") var host: String = "127.0.0.1"
-    @Option(help: "0 picks a free port.") var port: Int = 5000
-    @Option(help: ArgumentHelp("Database and artifacts.", valueName: "folder")) var home: String = ".slipway/tracking"
-    @OptionGroup var logs: LogOptions
-
-    func run() async throws {
-        try requireLoopback(host)
-        let logger = try logs.logger("slipway.tracking")
-        let server = try TrackingEngine.server(folder: URL(filePath: home), host: host, port: port, logger: logger)
-        try await EngineProcess.run([("tracking", server)], home: URL(filePath: home), logger: logger)
-    }
-}
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -65,11 +45,25 @@ struct ServeCommand: AsyncParsableCommand {
 }
 
 enum TrackingEngine {
-    static func server(folder: URL, host: String, port: Int, logger: Logger) throws -> HTTPServer {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let store = try SQLiteTrackingStore(path: folder.appending(path: "tracking.db").path)
-        let artifacts = try FileArtifactStore(root: folder.appending(path: "artifacts"))
-        return TrackingRoutes(store: store, artifacts: artifacts).server(host: host, port: port, logger: logger)
+    /// - Parameters:
+    ///   - reconcilerSecret: What shows that a caller is the reconciler; `nil` where there is none.
+    ///   - protected: The aliases that only the reconciler moves.
+    /// - Throws: `failed_precondition` when another server, or a restore, uses the folder.
+    static func server(
+        folder: URL,
+        host: String,
+        port: Int,
+        reconcilerSecret: String? = nil,
+        protected: @escaping @Sendable () -> ProtectedAliases = { .none },
+        access: AccessPolicy = .loopback,
+        tls: ServerTLS? = nil,
+        logger: Logger
+    ) throws -> HTTPServer {
+        let home = TrackingHome(folder: folder)
+        let store = try SQLiteTrackingStore(path: home.database.path, protected: protected, lock: try home.lock())
+        let artifacts = try FileArtifactStore(root: home.artifacts)
+        return TrackingRoutes(store: store, artifacts: artifacts, reconcilerSecret: reconcilerSecret, access: access, logger: logger)
+            .server(host: host, port: port, tls: tls, logger: logger)
     }
 }
 

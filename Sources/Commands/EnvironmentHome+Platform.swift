@@ -16,6 +16,18 @@ extension EnvironmentHome {
             save: { try file.write(try JSONValue(encoding: $0).prettyText + "\n") }
         )
     }
+
+    /// What `envs/<env>/platform.yaml` said last, in `platform.json`.
+    var platformState: PlatformState {
+        let file = AtomicFile("\(folder)/platform.json")
+        return PlatformState(
+            load: {
+                guard let bytes = try file.contents(bytesMax: Limits.jsonBytesMax) else { return PlatformFile() }
+                return try JSONValue(parsing: bytes).decoded(as: PlatformFile.self)
+            },
+            save: { try file.write(try JSONValue(encoding: $0).prettyText + "\n") }
+        )
+    }
 }
 
 extension Endpoints {

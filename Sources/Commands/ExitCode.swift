@@ -13,6 +13,8 @@ extension PlatformError.Code {
         case .exhausted: ExitCode(6)
         case .unavailable: ExitCode(7)
         case .corrupt: ExitCode(8)
+        case .permissionDenied: ExitCode(9)
+        case .unauthenticated: ExitCode(10)
         }
     }
 }

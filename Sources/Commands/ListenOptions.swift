@@ -55,13 +55,17 @@ struct PortOptions: ParsableArguments {
 
 /// Without access control, a listener that others reach would hand them everything.
 func requireLoopback(_ host: String) throws(PlatformError) {
-    guard ["127.0.0.1", "::1", "localhost"].contains(host) else {
+    guard isLoopback(host) else {
         throw PlatformError(
             .invalidArgument,
-            "'\(host)' is not a loopback address, and this build has no access control",
+            "'\(host)' is not a loopback address, and this command has no access control",
             remedy: "listen on 127.0.0.1 and put an authenticating proxy in front"
         )
     }
+}
+
+func isLoopback(_ host: String) -> Bool {
+    ["127.0.0.1", "::1", "localhost"].contains(host)
 }
 
 struct LogOptions: ParsableArguments {

@@ -43,6 +43,7 @@ struct Platform {
     private let models: EmbeddedModelServer
     private let inference: (api: HTTPServer, metrics: HTTPServer)
     private let required: RequiredVersions
+    private let protection: AliasProtection
     private let started = ContinuousClock.now
 
     var repositoryAddress: String { repository.address }
@@ -61,10 +62,15 @@ struct Platform {
         self.lock = lock
         token = try home.token()
         repository = try await PlatformHome(root: settings.root).repository(url: settings.repository)
+        // Before anybody can ask: what was protected stays so until Git says otherwise.
+        let protection = try AliasProtection(home: home)
+        self.protection = protection
         tracking = try TrackingEngine.server(
             folder: URL(filePath: home.trackingFolder),
             host: settings.host,
             port: settings.ports.tracking,
+            reconcilerSecret: try home.reconcilerSecret(),
+            protected: { protection.current },
             logger: settings.logger
         )
         models = EmbeddedModelServer(repository: ModelRepository(folder: URL(filePath: home.modelsFolder)), runtime: Runtime.onnx())
@@ -149,13 +155,14 @@ struct Platform {
             environment: settings.environment,
             ports: Reconciler.Ports(
                 repository: repository,
-                registry: registry,
+                registry: MLflowRegistry(url: trackingURL, reconcilerSecret: try home.reconcilerSecret(), connections: connections),
                 fetcher: VersionFetcher(registry: registry, folder: URL(filePath: home.folder).appending(path: "versions")),
                 servers: [models],
                 gateways: [gateway],
                 holds: holds,
                 state: required.watching(home.acceptedState),
-                proofs: proofs
+                proofs: proofs,
+                platform: protection.watching(home.platformState)
             ),
             logger: logger
         )

@@ -16,13 +16,13 @@ public struct SlipwayCommand: AsyncParsableCommand {
 
             Data goes to stdout, talk to stderr; --output json makes every command readable for programs.
             Exit codes: 0 done, 1 unexpected, 2 invalid, 3 not found, 4 exists already, 5 wrong state,
-            6 limit reached, 7 not reachable, 8 corrupt; a run that was refused, failed or rolled back is 5.
+            6 limit reached, 7 not reachable, 8 corrupt, 9 not allowed, 10 no valid token; a run that was refused, failed or rolled back is 5.
             """,
         version: slipwayVersion,
         groupedSubcommands: [
             CommandGroup(name: "The platform", subcommands: [UpCommand.self, StatusCommand.self]),
             CommandGroup(name: "The road", subcommands: [RunCommand.self, RunsCommand.self, ReleaseCommand.self]),
-            CommandGroup(name: "Evidence", subcommands: [ProofCommand.self]),
+            CommandGroup(name: "Evidence", subcommands: [ProofCommand.self, RegistryCommand.self]),
             CommandGroup(
                 name: "One engine alone",
                 subcommands: [TrackingCommand.self, ServeCommand.self, GatewayCommand.self, ModelCommand.self]

@@ -63,8 +63,9 @@ struct TrackingImportCommand: AsyncParsableCommand {
     }
 
     private func copy(into folder: URL) async throws -> ImportReport {
-        let store = try SQLiteTrackingStore(path: folder.appending(path: "tracking.db").path)
-        let artifacts = try FileArtifactStore(root: folder.appending(path: "artifacts"))
+        let place = TrackingHome(folder: folder)
+        let store = try SQLiteTrackingStore(path: place.database.path, lock: try place.lock())
+        let artifacts = try FileArtifactStore(root: place.artifacts)
         let connections = HTTPConnections()
         let progress = ImportProgress()
         let importer = TrackingImporter(

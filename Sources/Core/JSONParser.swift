@@ -19,6 +19,12 @@ extension JSONValue {
 }
 
 private struct JSONParser {
+    /// Room for this many before a dictionary grows: what most objects of our protocols have.
+    private static let membersUsually = 5
+
+    /// So many digits cannot overflow.
+    private static let digitsAlwaysInt64 = 18
+
     let bytes: [UInt8]
     let depthMax: Int
     var offset = 0
@@ -40,7 +46,12 @@ private struct JSONParser {
     }
 
     mutating func skipSpace() {
-        while offset < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[offset]) { offset += 1 }
+        while offset < bytes.count {
+            switch bytes[offset] {
+            case 0x20, 0x09, 0x0A, 0x0D: offset += 1
+            default: return
+            }
+        }
     }
 
     mutating func parseValue(depth: Int) throws(PlatformError) -> JSONValue {
@@ -69,7 +80,7 @@ private struct JSONParser {
     mutating func parseObject(depth: Int) throws(PlatformError) -> JSONValue {
         guard depth <= depthMax else { throw mistake("nested deeper than \(depthMax)") }
         offset += 1
-        var members: [String: JSONValue] = [:]
+        var members = [String: JSONValue](minimumCapacity: Self.membersUsually)
         skipSpace()
         if take("}") { return .object(members) }
         while true {
@@ -113,6 +124,10 @@ private struct JSONParser {
             guard bytes[offset] >= 0x20 else { throw mistake("a control character in a string") }
             offset += 1
         }
+        if offset < bytes.count, bytes[offset] == UInt8(ascii: "\"") {
+            defer { offset += 1 }
+            return try utf8(bytes[start..<offset])
+        }
         var text = Array(bytes[start..<offset])
         while true {
             guard offset < bytes.count else { throw mistake("a string that does not end") }
@@ -127,6 +142,10 @@ private struct JSONParser {
             }
         }
         offset += 1
+        return try utf8(text)
+    }
+
+    private func utf8(_ text: some Sequence<UInt8>) throws(PlatformError) -> String {
         guard let string = String(validating: text, as: UTF8.self) else { throw mistake("a string that is not UTF-8") }
         return string
     }
@@ -189,6 +208,11 @@ private struct JSONParser {
             let exponent = offset
             takeDigits()
             guard offset > exponent else { throw mistake("expected digits in the exponent") }
+        }
+        if isInteger, offset - digits <= Self.digitsAlwaysInt64 {
+            var number: Int64 = 0
+            for byte in bytes[digits..<offset] { number = number * 10 + Int64(byte - UInt8(ascii: "0")) }
+            return .int(isNegative ? -number : number)
         }
         let text = String(decoding: bytes[start..<offset], as: UTF8.self)
         if isInteger, let number = Int64(text) { return .int(number) }

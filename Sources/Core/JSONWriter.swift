@@ -37,16 +37,28 @@ extension JSONValue {
             out.append(UInt8(ascii: "]"))
         case .object(let members):
             out.append(UInt8(ascii: "{"))
-            let keys = members.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-            for (index, key) in keys.enumerated() {
+            let sorted = members.sorted { Self.precedes($0.key, $1.key) }
+            for (index, member) in sorted.enumerated() {
                 if index > 0 { out.append(UInt8(ascii: ",")) }
                 Self.newLine(indent.map { $0 + 1 }, into: &out)
-                Self.write(key, into: &out)
-                out += (indent == nil ? ":" : ": ").utf8
-                members[key, default: .null].write(into: &out, indent: indent.map { $0 + 1 })
+                Self.write(member.key, into: &out)
+                out.append(UInt8(ascii: ":"))
+                if indent != nil { out.append(0x20) }
+                member.value.write(into: &out, indent: indent.map { $0 + 1 })
             }
             if !members.isEmpty { Self.newLine(indent, into: &out) }
             out.append(UInt8(ascii: "}"))
+        }
+    }
+
+    /// By their UTF-8, not by Swift's order of texts.
+    private static func precedes(_ first: String, _ second: String) -> Bool {
+        var (first, second) = (first, second)
+        return first.withUTF8 { left in
+            second.withUTF8 { right in
+                for (one, other) in zip(left, right) where one != other { return one < other }
+                return left.count < right.count
+            }
         }
     }
 
@@ -64,7 +76,20 @@ extension JSONValue {
 
     private static func write(_ text: String, into out: inout [UInt8]) {
         out.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
+        var text = text
+        text.withUTF8 { bytes in
+            // Most texts need no escape, and go in one piece.
+            guard bytes.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {
+                out.append(contentsOf: bytes)
+                return
+            }
+            escape(bytes, into: &out)
+        }
+        out.append(UInt8(ascii: "\""))
+    }
+
+    private static func escape(_ bytes: UnsafeBufferPointer<UInt8>, into out: inout [UInt8]) {
+        for byte in bytes {
             switch byte {
             case UInt8(ascii: "\""): out += [UInt8(ascii: "\\"), byte]
             case UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
@@ -75,6 +100,5 @@ extension JSONValue {
             default: out.append(byte)
             }
         }
-        out.append(UInt8(ascii: "\""))
     }
 }

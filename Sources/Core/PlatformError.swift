@@ -15,6 +15,10 @@ public struct PlatformError: Error, Sendable {
         case alreadyExists = "already_exists"
         /// The thing exists, in a state that does not allow this.
         case failedPrecondition = "failed_precondition"
+        /// Whoever asks may not do this; somebody else, or something else, may.
+        case permissionDenied = "permission_denied"
+        /// Nobody knows who asks: with a valid token it may be allowed.
+        case unauthenticated
         /// A named limit was reached; later it may fit.
         case exhausted
         /// Something that this depends on did not answer; it may be asked again.

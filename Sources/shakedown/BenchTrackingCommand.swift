@@ -72,6 +72,7 @@ struct TrackingSpeed {
     func measure() throws {
         let ours = try start("slipway") { try TrackingUnderTest.slipway(home: $0, log: $1) }
         let theirs = try start("mlflow") { try TrackingUnderTest.mlflow(home: $0, log: $1) }
+        defer { theirs.end() }
         say("ready after \(text(ours.readySeconds * 1000)) ms and \(text(theirs.readySeconds * 1000)) ms (mlflow \(Self.mlflowVersion)): \(ratio(theirs.readySeconds / ours.readySeconds))")
         Thread.sleep(forTimeInterval: 2)
         say("idle resident memory \(text(ours.residentMiB)) MiB and \(text(theirs.residentMiB)) MiB: \(ratio(theirs.residentMiB / ours.residentMiB))")
@@ -84,7 +85,6 @@ struct TrackingSpeed {
         for operation in Self.searching(runs) { try show(operation, targets) }
         say("\nresident memory at the end \(text(ours.residentMiB)) MiB and \(text(theirs.residentMiB)) MiB")
         _ = try ours.child.stop()
-        _ = try theirs.child.stop()
     }
 
     private static var mlflowVersion: String {

@@ -4,13 +4,24 @@ import Foundation
 final class HTTPSocket {
     struct Answer {
         let status: Int
-        let headers: [String: String]
+        let head: [UInt8]
         let body: [UInt8]
+
+        /// Read when they are asked for: most callers look at the status and the body.
+        var headers: [String: String] {
+            var headers: [String: String] = [:]
+            for line in String(decoding: head, as: UTF8.self).split(separator: "\r\n").dropFirst() {
+                guard let colon = line.firstIndex(of: ":") else { continue }
+                headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+            }
+            return headers
+        }
     }
 
     private let port: UInt16
     private var descriptor: Int32 = -1
     private var buffer: [UInt8] = []
+    private var chunk = [UInt8](repeating: 0, count: 64 << 10)
 
     /// - Parameter url: `http://127.0.0.1:<port>`.
     init(url: String) throws {
@@ -97,26 +108,42 @@ final class HTTPSocket {
             if headEnd == nil { try more() }
         }
         let end = headEnd ?? 0
-        let lines = String(decoding: buffer[..<end], as: UTF8.self).split(separator: "\r\n")
-        let status = lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-        var headers: [String: String] = [:]
-        for line in lines.dropFirst() {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-        }
-        let length = headers["content-length"].flatMap { Int($0) } ?? 0
+        let head = Array(buffer[..<end])
+        // HTTP/1.1 200 OK
+        let status = head.count >= 12 ? head[9..<12].reduce(0) { $0 * 10 + Int($1) - 48 } : 0
+        let length = Self.number(of: "content-length", in: head) ?? 0
         while buffer.count < end + 4 + length { try more() }
         let body = Array(buffer[(end + 4)..<(end + 4 + length)])
         buffer.removeFirst(end + 4 + length)
-        if headers["connection"] == "close" { disconnect() }
-        return Answer(status: status, headers: headers, body: body)
+        let answer = Answer(status: status, head: head, body: body)
+        if Self.value(of: "connection", in: head) != nil, answer.headers["connection"] == "close" { disconnect() }
+        return answer
     }
 
     private func more() throws {
-        var chunk = [UInt8](repeating: 0, count: 16 << 10)
-        let got = recv(descriptor, &chunk, chunk.count, 0)
+        let got = chunk.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
         guard got > 0 else { throw Difference("the connection broke while receiving") }
         buffer += chunk[..<got]
+    }
+
+    private static func number(of name: StaticString, in head: [UInt8]) -> Int? {
+        guard let start = value(of: name, in: head) else { return nil }
+        var number = 0
+        for byte in head[start...] where byte != 32 {
+            guard (48...57).contains(byte) else { break }
+            number = number * 10 + Int(byte) - 48
+        }
+        return number
+    }
+
+    /// Where the value of a header begins.
+    private static func value(of name: StaticString, in head: [UInt8]) -> Int? {
+        let length = name.utf8CodeUnitCount
+        guard head.count > length + 2 else { return nil }
+        for start in 1..<(head.count - length) where head[start - 1] == 10 && head[start + length] == UInt8(ascii: ":") {
+            if (0..<length).allSatisfy({ head[start + $0] | 0x20 == name.utf8Start[$0] }) { return start + length + 1 }
+        }
+        return nil
     }
 
     private static func end(of bytes: [UInt8]) -> Int? {

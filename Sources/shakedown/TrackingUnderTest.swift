@@ -64,6 +64,12 @@ final class TrackingUnderTest: @unchecked Sendable {
     /// Resident memory of the process and all below it, in MiB.
     var residentMiB: Double { Self.family(of: child.id).map(residentMemoryMiB).reduce(0, +) }
 
+    /// Ends the process and all below it, at once: nothing is expected of it any more.
+    func end() {
+        for id in Self.family(of: child.id).reversed() { Foundation.kill(id, SIGKILL) }
+        _ = try? child.wait(seconds: 10)
+    }
+
     private static func family(of id: Int32) -> [Int32] {
         let children = (try? String(contentsOfFile: "/proc/\(id)/task/\(id)/children", encoding: .utf8)) ?? ""
         return [id] + children.split(separator: " ").compactMap { Int32($0) }.flatMap { family(of: $0) }

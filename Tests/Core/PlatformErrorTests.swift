@@ -71,7 +71,7 @@ struct PlatformErrorTests {
     func codes() {
         #expect(
             PlatformError.Code.allCases.map(\.rawValue) == [
-                "invalid_argument", "not_found", "already_exists", "failed_precondition", "exhausted",
+                "invalid_argument", "not_found", "already_exists", "failed_precondition", "permission_denied", "unauthenticated", "exhausted",
                 "unavailable", "corrupt",
                 "unexpected",
             ]

@@ -12,7 +12,8 @@ struct SimulatedRepository: ReleaseRepository {
     func head() async throws -> CommitID { try world.io(isEffect: false) { world.head } }
 
     func releaseFiles(of environment: EnvironmentName, at commit: CommitID) async throws -> [String: String] {
-        try world.io(isEffect: false) { world.commits[commit] ?? [:] }
+        let folder = "\(ReleaseFile.folder(of: environment))/"
+        return try world.io(isEffect: false) { (world.commits[commit] ?? [:]).filter { $0.key.hasPrefix(folder) } }
     }
 
     func file(_ path: String, at commit: CommitID) async throws -> String? {
@@ -106,11 +107,17 @@ struct SimulatedRegistry: ModelRegistry {
     }
 
     func setAlias(_ alias: Alias, to version: ModelVersion, of model: ModelName) async throws {
-        try world.io { world.aliases[model, default: [:]][alias] = version }
+        try world.io {
+            world.aliases[model, default: [:]][alias] = version
+            world.aliasOrigins.append((alias, ChangeOrigin.current))
+        }
     }
 
     func removeAlias(_ alias: Alias, of model: ModelName) async throws {
-        try world.io { _ = world.aliases[model]?.removeValue(forKey: alias) }
+        try world.io {
+            _ = world.aliases[model]?.removeValue(forKey: alias)
+            world.aliasOrigins.append((alias, ChangeOrigin.current))
+        }
     }
 
     func versions(of model: ModelName) async throws -> [RegisteredVersion] { throw Self.unused }

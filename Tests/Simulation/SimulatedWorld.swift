@@ -30,6 +30,8 @@ final class SimulatedWorld: @unchecked Sendable {
     // Registry
     var registered: [ModelName: Int] = [:]
     var aliases: [ModelName: [Alias: ModelVersion]] = [:]
+    /// What the reconciler said of each alias that it moved.
+    var aliasOrigins: [(alias: Alias, origin: ChangeOrigin)] = []
     // Replicas
     var servers: [String: [ModelName: Set<ModelVersion>]] = ["server-1": [:], "server-2": [:]]
     var routes: [String: [ModelName: ServingRoute]] = ["gateway-1": [:], "gateway-2": [:]]

@@ -79,7 +79,7 @@ struct RoutedCall: Sendable {
                 cause: error
             )
             return end(.error, gone.response(style, headers: target.headers))
-        case .alreadyExists, .exhausted, .unavailable, .corrupt, .unexpected:
+        case .alreadyExists, .permissionDenied, .unauthenticated, .exhausted, .unavailable, .corrupt, .unexpected:
             return end(.error, error.response(style, headers: target.headers))
         }
     }

@@ -12,6 +12,8 @@ extension PlatformError.Code {
         case .notFound: .notFound
         case .alreadyExists: .conflict
         case .failedPrecondition: .badRequest
+        case .permissionDenied: .forbidden
+        case .unauthenticated: .unauthorized
         case .exhausted: .tooManyRequests
         case .unavailable: .serviceUnavailable
         case .corrupt: .internalServerError

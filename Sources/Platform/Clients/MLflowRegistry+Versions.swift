@@ -95,6 +95,7 @@ extension MLflowRegistry {
         _ = try await wire.send(
             .POST, "registered-models/alias",
             ["name": .string(model.text), "alias": .string(alias.text), "version": .string("\(version)")],
+            headers: changeHeaders,
             doing: "point alias '\(alias)' of '\(model)' at version \(version)"
         )
     }
@@ -104,6 +105,7 @@ extension MLflowRegistry {
             _ = try await wire.send(
                 .DELETE, "registered-models/alias",
                 ["name": .string(model.text), "alias": .string(alias.text)],
+                headers: changeHeaders,
                 doing: "remove alias '\(alias)' of '\(model)'"
             )
         } catch let error as PlatformError where error.code == .notFound || error.code == .invalidArgument {

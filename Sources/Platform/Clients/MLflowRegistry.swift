@@ -15,13 +15,17 @@ public struct MLflowRegistry: ModelRegistry {
 
     let wire: MLflowWire
     let wallClock: WallClock
+    let reconcilerSecret: String?
 
     /// - Parameters:
     ///   - url: `http://127.0.0.1:5000`; `user:password@` in it becomes Basic authentication.
     ///   - token: Sent as a bearer token, where the server wants one.
+    ///   - reconcilerSecret: Goes with moves of aliases, and shows the embedded server that they are the
+    ///     reconciler's.
     public init(
         url: String,
         token: String? = nil,
+        reconcilerSecret: String? = nil,
         connections: HTTPConnections,
         clock: any Clock<Duration> = ContinuousClock(),
         wallClock: WallClock = .system
@@ -31,6 +35,7 @@ public struct MLflowRegistry: ModelRegistry {
             peer: Peer(url, name: "the tracking server", headers: headers, connections: connections, clock: clock)
         )
         self.wallClock = wallClock
+        self.reconcilerSecret = reconcilerSecret
     }
 
     /// Without credentials, for messages.

@@ -10,8 +10,16 @@ struct MLflowWire: Sendable {
         try await json(PeerRequest(.GET, "/api/2.0/mlflow/\(path)", query: query), doing: doing)
     }
 
-    func send(_ method: HTTPMethod = .POST, _ path: String, _ body: JSONValue, doing: String) async throws -> JSONValue {
-        try await json(PeerRequest(method, "/api/2.0/mlflow/\(path)", json: body), doing: doing)
+    func send(
+        _ method: HTTPMethod = .POST,
+        _ path: String,
+        _ body: JSONValue,
+        headers: [(name: String, value: String)] = [],
+        doing: String
+    ) async throws -> JSONValue {
+        var request = PeerRequest(method, "/api/2.0/mlflow/\(path)", json: body)
+        request.headers = headers
+        return try await json(request, doing: doing)
     }
 
     /// The files and folders directly in an artifact folder.

@@ -16,6 +16,8 @@ extension PlatformError {
     static func code(status: Int) -> Code {
         switch status {
         case 400: .invalidArgument
+        case 401: .unauthenticated
+        case 403: .permissionDenied
         case 404: .notFound
         case 408, 502, 503, 504: .unavailable
         case 429: .exhausted

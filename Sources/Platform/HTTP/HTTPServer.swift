@@ -18,6 +18,7 @@ public struct HTTPServer: Service {
     private let fastRoutes: (any FastRoutes)?
     private let responder: RouterResponder<PlatformRequestContext>
     private let eventLoops: MultiThreadedEventLoopGroup
+    private let tls: ServerTLS?
     private let logger: Logger
     private let bound: BoundPort
 
@@ -25,6 +26,7 @@ public struct HTTPServer: Service {
     ///   - name: What the listener is, for messages: `tracking`.
     ///   - port: 0 picks a free one; see ``boundPort()``.
     ///   - eventLoops: All listeners of a process share one group.
+    ///   - tls: `nil`: plain HTTP.
     public init(
         name: String,
         host: String,
@@ -32,6 +34,7 @@ public struct HTTPServer: Service {
         router: Router<PlatformRequestContext>,
         fastRoutes: (any FastRoutes)? = nil,
         eventLoops: MultiThreadedEventLoopGroup = .singleton,
+        tls: ServerTLS? = nil,
         logger: Logger
     ) {
         self.name = name
@@ -40,6 +43,7 @@ public struct HTTPServer: Service {
         self.fastRoutes = fastRoutes
         self.responder = router.buildResponder()
         self.eventLoops = eventLoops
+        self.tls = tls
         self.logger = logger
         self.bound = BoundPort()
     }
@@ -65,15 +69,16 @@ public struct HTTPServer: Service {
         // At a stop the framework logs each of its cancelled tasks as an error; what matters is thrown.
         var quiet = logger
         quiet.logLevel = .critical
+        let plain = HTTPServerBuilder.http1(
+            configuration: .init(
+                additionalChannelHandlers: fastRoutes.map { [FastPathHandler(routes: $0)] } ?? [],
+                // With fast routes, their handler keeps the time: it sees every request.
+                idleTimeout: fastRoutes == nil ? .seconds(ServerLimits.idleSeconds) : nil
+            )
+        )
         let application = Application(
             responder: responder,
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: fastRoutes.map { [FastPathHandler(routes: $0)] } ?? [],
-                    // With fast routes, their handler keeps the time: it sees every request.
-                    idleTimeout: fastRoutes == nil ? .seconds(ServerLimits.idleSeconds) : nil
-                )
-            ),
+            server: try tls.map { try $0.around(plain) } ?? plain,
             configuration: .init(
                 address: .hostname(host, port: port),
                 serverName: "slipway",

@@ -11,6 +11,8 @@ extension PlatformError.Code {
         case .notFound: .notFound
         case .alreadyExists: .conflict
         case .failedPrecondition: .conflict
+        case .permissionDenied: .forbidden
+        case .unauthenticated: .unauthorized
         case .exhausted: .tooManyRequests
         case .unavailable: .serviceUnavailable
         case .corrupt: .internalServerError

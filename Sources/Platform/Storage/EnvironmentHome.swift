@@ -36,6 +36,7 @@ public struct EnvironmentHome: Sendable {
     var lockFile: String { "\(folder)/platform.lock" }
     var endpointsFile: String { "\(folder)/endpoints.json" }
     var tokenFile: String { "\(folder)/token" }
+    var reconcilerSecretFile: String { "\(keysFolder)/reconciler.secret" }
     var signingKeyFile: String { "\(keysFolder)/proof.key" }
 
     public func runFolder(_ run: RunID) -> String { "\(runsFolder)/\(run)" }
@@ -65,22 +66,42 @@ public struct EnvironmentHome: Sendable {
     ///
     /// - Throws: `failed_precondition` when others can read the file.
     public func token() throws(PlatformError) -> String {
-        if let known = try existingToken() { return known }
-        var generator = SystemRandomNumberGenerator()
-        let token = (0..<Self.tokenBytes).map { _ in UInt8.random(in: .min ... .max, using: &generator) }.hexText
-        do {
-            try AtomicFile(tokenFile, isPrivate: true).create(Array(token.utf8))
-        } catch where error.code == .alreadyExists {
-            // Another process was first; its token counts.
-        }
-        return try existingToken() ?? token
+        try secret(in: tokenFile)
     }
 
     /// The secret, if there is one: what the command line reads.
     public func existingToken() throws(PlatformError) -> String? {
-        guard let text = try SecretFile(tokenFile).text()?.trimmingCharacters(in: .whitespacesAndNewlines) else { return nil }
+        try existingSecret(in: tokenFile)
+    }
+
+    /// The secret by which the tracking server knows this environment's reconciler; made at the first call.
+    ///
+    /// - Throws: `failed_precondition` when others can read the file.
+    public func reconcilerSecret() throws(PlatformError) -> String {
+        try secret(in: reconcilerSecretFile)
+    }
+
+    private func secret(in file: String) throws(PlatformError) -> String {
+        if let known = try existingSecret(in: file) { return known }
+        var generator = SystemRandomNumberGenerator()
+        let secret = (0..<Self.tokenBytes).map { _ in UInt8.random(in: .min ... .max, using: &generator) }.hexText
+        do {
+            try AtomicFile(file, isPrivate: true).create(Array(secret.utf8))
+        } catch where error.code == .alreadyExists {
+            // Another process was first; what it made counts.
+        }
+        return try existingSecret(in: file) ?? secret
+    }
+
+    private func existingSecret(in file: String) throws(PlatformError) -> String? {
+        guard let text = try SecretFile(file).text()?.trimmingCharacters(in: .whitespacesAndNewlines) else { return nil }
+        let name = (file as NSString).lastPathComponent
         guard text.utf8.count >= Self.tokenCharactersMin else {
-            throw PlatformError(.corrupt, "the token of environment '\(environment)' is too short to be a secret", remedy: "remove the file 'token': a new one is made at the next start")
+            throw PlatformError(
+                .corrupt,
+                "'\(name)' of environment '\(environment)' is too short to be a secret",
+                remedy: "remove the file '\(name)': a new one is made at the next start"
+            )
         }
         return text
     }

@@ -5,6 +5,12 @@ import SlipwayCore
 enum PrivateFolder {
     static let mode: mode_t = 0o700
 
+    /// As ``make(_:)``, but leaves a folder that is there as it is.
+    static func makeIfMissing(_ path: String) throws(PlatformError) {
+        guard !FileManager.default.fileExists(atPath: path) else { return }
+        try make(path)
+    }
+
     /// Makes the folder and those above it that are missing. One that is there keeps its content, and
     /// loses any right that others have to it.
     static func make(_ path: String) throws(PlatformError) {

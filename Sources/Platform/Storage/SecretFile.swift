@@ -6,9 +6,11 @@ struct SecretFile {
     static let bytesMax = 16 << 10
 
     let file: AtomicFile
+    private let bytesMax: Int
 
-    init(_ path: String) {
+    init(_ path: String, bytesMax: Int = Self.bytesMax) {
         file = AtomicFile(path, isPrivate: true)
+        self.bytesMax = bytesMax
     }
 
     /// The text; `nil` when the file is not there.
@@ -34,7 +36,7 @@ struct SecretFile {
         guard status.st_uid == geteuid() else {
             throw PlatformError(.failedPrecondition, "'\(name)' belongs to somebody else")
         }
-        let bytes = try file.read(bytesMax: Self.bytesMax)
+        let bytes = try file.read(bytesMax: bytesMax)
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw PlatformError(.corrupt, "'\(name)' is not text")
         }

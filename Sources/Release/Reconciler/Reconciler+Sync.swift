@@ -40,7 +40,7 @@ extension Reconciler {
     }
 
     /// Whether every replica serves the release, as they say themselves.
-    private func serves(_ release: Release) async throws -> Bool {
+    func serves(_ release: Release) async throws -> Bool {
         for server in ports.servers {
             let ready = try await server.index().filter { $0.model == release.model && $0.state == .ready }
             guard release.requiredVersions.isSubset(of: ready.map(\.version)) else { return false }

@@ -22,6 +22,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         public var holds: any CandidateHolds
         public var state: AcceptedState
         public var proofs: (any ProofLog)?
+        /// `nil`: nobody follows `envs/<env>/platform.yaml`.
+        public var platform: PlatformState?
 
         public init(
             repository: any ReleaseRepository,
@@ -31,7 +33,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             gateways: [any GatewayControl],
             holds: any CandidateHolds,
             state: AcceptedState,
-            proofs: (any ProofLog)?
+            proofs: (any ProofLog)?,
+            platform: PlatformState? = nil
         ) {
             self.repository = repository
             self.registry = registry
@@ -41,6 +44,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             self.holds = holds
             self.state = state
             self.proofs = proofs
+            self.platform = platform
         }
     }
 
@@ -71,7 +75,15 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     private var isReconciling = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var wakes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-    private var proven: Set<CommitID> = []
+    /// Each model's release that was proven last.
+    var proven: [ModelName: (commit: CommitID, proof: Digest)] = [:]
+    /// Each model's release whose aliases the registry showed: what differs later was moved by a hand.
+    var mirrored: [ModelName: CommitID] = [:]
+    /// Models that have or had a release: those whose release is gone may have aliases of ours.
+    private var everReleased: Set<ModelName> = []
+    /// The head whose platform file was looked at, and what is wrong with it.
+    var platformHead: CommitID?
+    var platformRefusal: PlatformError?
 
     public init(
         environment: EnvironmentName,
@@ -134,9 +146,10 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             for other in others { other.resume() }
         }
         gitProblem = await Self.problem { try await accept() }
+        let platform = await Self.problem { if let head { try await acceptPlatformFile(at: head) } }
         // Repairs go on without Git, towards what was accepted last.
         let serving = await Self.problem { try await converge() }
-        let text = [gitProblem, serving].filter { !$0.isEmpty }.joined(separator: "; ")
+        let text = [gitProblem, platform, serving].filter { !$0.isEmpty }.joined(separator: "; ")
         if text != problem, !text.isEmpty { logger.warning("out of sync", metadata: ["reason": .string(text)]) }
         problem = text
     }
@@ -168,6 +181,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     /// Takes in the head. When Git does not answer, what was accepted before stays.
     private func accept() async throws {
         let previous = try await accepted()
+        everReleased.formUnion(previous.entries.keys)
         let head = try await ports.repository.head()
         let files = try await ports.repository.releaseFiles(of: environment, at: head)
         let known = await knownVersions(files, previous)
@@ -223,6 +237,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             let plan = ReconcilePlan(desired: desired, observed: observed)
             guard !plan.isEmpty else {
                 try unanswered(observed)
+                mirrored = desired.releases.entries.mapValues(\.commit)
+                everReleased = Set(mirrored.keys)
                 return try await prove()
             }
             var failure: (any Error)?
@@ -273,7 +289,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         for gateway in ports.gateways {
             observed.gateways[gateway.address] = .some(try? await gateway.routes())
         }
-        for model in desired.releases.entries.keys {
+        for model in everReleased.union(desired.releases.entries.keys).sorted() {
             guard let aliases = try? await ports.registry.aliases(of: model) else {
                 observed.aliases = nil
                 break
@@ -292,9 +308,9 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         case .reload(let release, let commit, let address):
             _ = try await gateway(address).reload(release, commit: commit)
         case .setAlias(let model, let alias, let version):
-            try await ports.registry.setAlias(alias, to: version, of: model)
+            try await mirror(model) { try await $0.setAlias(alias, to: version, of: model) }
         case .removeAlias(let model, let alias):
-            try await ports.registry.removeAlias(alias, of: model)
+            try await mirror(model) { try await $0.removeAlias(alias, of: model) }
         case .unload(let model, let version, let address):
             guard try await isDrained(model, version) else { return false }
             try await server(address).unload(version, of: model)
@@ -326,29 +342,6 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             throw PlatformError(.unexpected, "there is no gateway '\(address)'")
         }
         return gateway
-    }
-
-    /// One proof for each commit that is carried out, with what every replica then said.
-    private func prove() async throws {
-        guard let proofs = ports.proofs else { return }
-        for (model, entry) in try await accepted().entries where !proven.contains(entry.commit) {
-            let report = try await report(model, entry.commit)
-            _ = try await proofs.append(
-                Transition(
-                    kind: "released",
-                    environment: environment,
-                    model: model,
-                    version: entry.release.champion.version,
-                    run: nil,
-                    commit: entry.commit,
-                    subjects: ["release": Digest(of: ReleaseFile.text(entry.release).utf8)],
-                    observed: try JSONValue(encoding: report),
-                    verdict: .pass,
-                    time: wallClock.now
-                )
-            )
-            proven.insert(entry.commit)
-        }
     }
 }
 

@@ -4,7 +4,7 @@ public import SlipwayCore
 ///
 /// Every method throws ``PlatformError`` in the words that MLflow's clients show to people. A write that
 /// has returned survives the process.
-public protocol TrackingStore: ExperimentStore, RunStoring, LoggedModelStore, RegistryStore {}
+public protocol TrackingStore: ExperimentStore, RunStoring, LoggedModelStore, RegistryStore, AliasLedger {}
 
 public protocol ExperimentStore: Sendable {
     func createExperiment(name: String, artifactLocation: String?, tags: [String: String]) async throws -> Experiment
@@ -15,6 +15,8 @@ public protocol ExperimentStore: Sendable {
     func setStage(_ stage: LifecycleStage, experiment id: String) async throws
     func setExperimentTag(id: String, key: String, value: String?) async throws
     func searchExperiments(_ search: Search) async throws -> Page<Experiment>
+    /// The datasets that runs of these experiments were given, each once for each use.
+    func datasets(experiments: [String], limit: Int) async throws -> [DatasetSummary]
 }
 
 public protocol RunStoring: Sendable {
@@ -26,6 +28,8 @@ public protocol RunStoring: Sendable {
     func log(runID: String, metrics: [Metric], parameters: [String: String], tags: [String: String]) async throws
     func deleteRunTag(runID: String, key: String) async throws
     func metricHistory(runID: String, key: String, limit: Int, after: SearchCursor?) async throws -> Page<Metric>
+    /// At most `limit` values, evenly spread over the history (of these steps), with its first and its last.
+    func metricSamples(runID: String, key: String, steps: ClosedRange<Int64>?, limit: Int) async throws -> [Metric]
     func logInputs(runID: String, datasets: [JSONValue], models: [String]) async throws
     func logOutputs(runID: String, models: [ModelOutput]) async throws
     /// - Parameter experiments: Ids; none finds nothing.

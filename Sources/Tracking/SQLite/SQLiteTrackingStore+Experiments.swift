@@ -39,7 +39,8 @@ extension SQLiteTrackingStore {
     public func renameExperiment(id: String, to name: String) async throws {
         let now = clock.now.milliseconds
         try await write { db in
-            let experiment = try Self.activeExperiment(db, id: id)
+            let experiment = try Self.experiment(db, id: id)
+            guard experiment.stage == .active else { throw PlatformError(.invalidArgument, "Cannot rename a non-active experiment.") }
             let other = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT id FROM experiment WHERE name = ?"), arguments: [name])
             guard other == nil || other == experiment.id else {
                 throw PlatformError(.alreadyExists, "Experiment(name=\(name)) already exists.")
@@ -53,10 +54,7 @@ extension SQLiteTrackingStore {
         try await write { db in
             let experiment = try Self.experiment(db, id: id)
             guard experiment.stage != stage else {
-                throw PlatformError(
-                    .notFound,
-                    "No Experiment with id=\(id) in the '\(stage == .active ? "deleted" : "active")' state exists"
-                )
+                throw PlatformError(.notFound, "No Experiment with id=\(id) exists")
             }
             guard experiment.id != 0 || stage == .active else {
                 throw PlatformError(.invalidArgument, "Cannot delete the default experiment '0'. This is an internally reserved experiment.")
@@ -81,7 +79,7 @@ extension SQLiteTrackingStore {
     }
 
     public func searchExperiments(_ search: Search) async throws -> Page<Experiment> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.experimentTarget)
             Self.add(search.view, column: "experiment.stage", to: &sql)
             try sql.add(search.filter)
@@ -110,7 +108,8 @@ extension SQLiteTrackingStore {
     }
 
     static func experiment(_ db: Database, id: String) throws -> Experiment {
-        guard let number = Int64(id), let row = try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM experiment WHERE id = ?"), arguments: [number]) else {
+        let number = try number(experiment: id)
+        guard let row = try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM experiment WHERE id = ?"), arguments: [number]) else {
             throw PlatformError(.notFound, "No Experiment with id=\(id) exists")
         }
         return try experiment(db, row)

@@ -22,15 +22,12 @@ extension SQLiteTrackingStore: TrackingImport {
                 return try Self.refresh(db, row, with: experiment)
             }
             let id = sameID == nil ? number : nil
-            try db.execute(
-                sql: "INSERT INTO experiment (id, name, artifactLocation, stage, created, updated) VALUES (?, ?, '', ?, ?, ?)",
-                arguments: [
+            try db.cachedStatement(sql: "INSERT INTO experiment (id, name, artifactLocation, stage, created, updated) VALUES (?, ?, '', ?, ?, ?)").execute(arguments: [
                     id, experiment.name, experiment.stage.rawValue, experiment.created.milliseconds, experiment.updated.milliseconds,
-                ]
-            )
+                ])
             let made = db.lastInsertedRowID
             let location = "\(root)\(made)"
-            try db.execute(sql: "UPDATE experiment SET artifactLocation = ? WHERE id = ?", arguments: [location, made])
+            try db.cachedStatement(sql: "UPDATE experiment SET artifactLocation = ? WHERE id = ?").execute(arguments: [location, made])
             try db.setKeyed("experimentTag", "experiment", made, experiment.tags)
             return ExperimentPlace(id: made, artifactLocation: location, outcome: .copied)
         }
@@ -40,31 +37,25 @@ extension SQLiteTrackingStore: TrackingImport {
         try await write { db in
             let experiment = try Self.experiment(db, id: "\(run.experimentID)")
             let before = db.totalChangesCount
-            let known = try Row.fetchOne(db, sql: "SELECT id, artifactURI FROM run WHERE uuid = ?", arguments: [run.id])
+            let known = try Row.fetchOne(try db.cachedStatement(sql: "SELECT id, artifactURI FROM run WHERE uuid = ?"), arguments: [run.id])
             let uri: String = known?["artifactURI"] ?? "\(experiment.artifactLocation)/\(run.id)/artifacts"
             let number: Int64
             if let known {
                 number = known["id"]
-                try db.execute(
-                    sql: """
+                try db.cachedStatement(sql: """
                         UPDATE run SET name = ?2, user = ?3, status = ?4, started = ?5, ended = ?6, stage = ?7 WHERE id = ?1
                         AND (name, user, status, started, ifnull(ended, -1), stage) <> (?2, ?3, ?4, ?5, ifnull(?6, -1), ?7)
-                        """,
-                    arguments: [
+                        """).execute(arguments: [
                         number, run.name, run.user, run.status.rawValue, run.started.milliseconds, run.ended?.milliseconds, run.stage.rawValue,
-                    ]
-                )
+                    ])
             } else {
-                try db.execute(
-                    sql: """
+                try db.cachedStatement(sql: """
                         INSERT INTO run (uuid, experiment, name, user, status, started, ended, stage, artifactURI)
                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                        """,
-                    arguments: [
+                        """).execute(arguments: [
                         run.id, run.experimentID, run.name, run.user, run.status.rawValue, run.started.milliseconds, run.ended?.milliseconds,
                         run.stage.rawValue, uri,
-                    ]
-                )
+                    ])
                 number = db.lastInsertedRowID
             }
             try db.layOver("param", "run", number, run.parameters)
@@ -99,27 +90,21 @@ extension SQLiteTrackingStore: TrackingImport {
         try await write { db in
             let experiment = try Self.experiment(db, id: "\(model.experimentID)")
             let before = db.totalChangesCount
-            let known = try Row.fetchOne(db, sql: "SELECT artifactURI, stage FROM loggedModel WHERE id = ?", arguments: [model.id])
+            let known = try Row.fetchOne(try db.cachedStatement(sql: "SELECT artifactURI, stage FROM loggedModel WHERE id = ?"), arguments: [model.id])
             let uri: String = known?["artifactURI"] ?? "\(experiment.artifactLocation)/models/\(model.id)/artifacts"
             if let known {
                 guard (known["stage"] as String) == LifecycleStage.active.rawValue else {
                     return ImportedEntity(outcome: .refused("it was deleted here"), artifactURI: uri)
                 }
-                try db.execute(
-                    sql: "UPDATE loggedModel SET name = ?2, status = ?3, updated = ?4 WHERE id = ?1 AND (name, status, updated) <> (?2, ?3, ?4)",
-                    arguments: [model.id, model.name, model.status, model.updated.milliseconds]
-                )
+                try db.cachedStatement(sql: "UPDATE loggedModel SET name = ?2, status = ?3, updated = ?4 WHERE id = ?1 AND (name, status, updated) <> (?2, ?3, ?4)").execute(arguments: [model.id, model.name, model.status, model.updated.milliseconds])
             } else {
-                try db.execute(
-                    sql: """
+                try db.cachedStatement(sql: """
                         INSERT INTO loggedModel (id, experiment, name, status, artifactURI, sourceRun, modelType, created, updated, stage)
                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'active')
-                        """,
-                    arguments: [
+                        """).execute(arguments: [
                         model.id, model.experimentID, model.name, model.status, uri, model.sourceRunID, model.modelType,
                         model.created.milliseconds, model.updated.milliseconds,
-                    ]
-                )
+                    ])
             }
             try db.layOver("loggedModelTag", "model", model.id, model.tags)
             try db.layOver("loggedModelParam", "model", model.id, model.parameters)
@@ -139,14 +124,11 @@ extension SQLiteTrackingStore: TrackingImport {
     // MARK: Rows
 
     static func mark(_ db: Database, _ item: ImportItem) throws -> String? {
-        try String.fetchOne(db, sql: "SELECT text FROM importMark WHERE kind = ? AND id = ?", arguments: [item.kind.rawValue, item.id])
+        try String.fetchOne(try db.cachedStatement(sql: "SELECT text FROM importMark WHERE kind = ? AND id = ?"), arguments: [item.kind.rawValue, item.id])
     }
 
     static func setMark(_ db: Database, _ text: String, _ item: ImportItem) throws {
-        try db.execute(
-            sql: "INSERT INTO importMark (kind, id, text) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET text = excluded.text WHERE text <> excluded.text",
-            arguments: [item.kind.rawValue, item.id, text]
-        )
+        try db.cachedStatement(sql: "INSERT INTO importMark (kind, id, text) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET text = excluded.text WHERE text <> excluded.text").execute(arguments: [item.kind.rawValue, item.id, text])
     }
 
     static func outcome(isNew: Bool, _ db: Database, _ changesBefore: Int) -> ImportOutcome {
@@ -154,19 +136,16 @@ extension SQLiteTrackingStore: TrackingImport {
     }
 
     private static func experimentRow(_ db: Database, _ column: String, _ value: some DatabaseValueConvertible) throws -> Row? {
-        try Row.fetchOne(db, sql: "SELECT * FROM experiment WHERE \(column) = ?", arguments: [value])
+        try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM experiment WHERE \(column) = ?"), arguments: [value])
     }
 
     /// An experiment that an earlier import brought: made equal to the source.
     private static func refresh(_ db: Database, _ row: Row, with experiment: SourceExperiment) throws -> ExperimentPlace {
         let id: Int64 = row["id"]
         let before = db.totalChangesCount
-        let isNameFree = try Int64.fetchOne(db, sql: "SELECT 1 FROM experiment WHERE name = ? AND id <> ?", arguments: [experiment.name, id]) == nil
+        let isNameFree = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT 1 FROM experiment WHERE name = ? AND id <> ?"), arguments: [experiment.name, id]) == nil
         let name: String = isNameFree ? experiment.name : row["name"]
-        try db.execute(
-            sql: "UPDATE experiment SET name = ?2, stage = ?3, updated = ?4 WHERE id = ?1 AND (name, stage, updated) <> (?2, ?3, ?4)",
-            arguments: [id, name, experiment.stage.rawValue, experiment.updated.milliseconds]
-        )
+        try db.cachedStatement(sql: "UPDATE experiment SET name = ?2, stage = ?3, updated = ?4 WHERE id = ?1 AND (name, stage, updated) <> (?2, ?3, ?4)").execute(arguments: [id, name, experiment.stage.rawValue, experiment.updated.milliseconds])
         try db.layOver("experimentTag", "experiment", id, experiment.tags)
         return ExperimentPlace(id: id, artifactLocation: row["artifactLocation"], outcome: outcome(isNew: false, db, before))
     }
@@ -176,7 +155,7 @@ extension SQLiteTrackingStore: TrackingImport {
         let id: Int64 = row["id"]
         let before = db.totalChangesCount
         for (key, value) in experiment.tags {
-            try db.execute(sql: "INSERT OR IGNORE INTO experimentTag (experiment, key, value) VALUES (?, ?, ?)", arguments: [id, key, value])
+            try db.cachedStatement(sql: "INSERT OR IGNORE INTO experimentTag (experiment, key, value) VALUES (?, ?, ?)").execute(arguments: [id, key, value])
         }
         return ExperimentPlace(id: id, artifactLocation: row["artifactLocation"], outcome: outcome(isNew: false, db, before))
     }
@@ -202,43 +181,38 @@ extension SQLiteTrackingStore: TrackingImport {
     private static func layOver(_ db: Database, inputsOf run: Run, number: Int64) throws {
         for input in run.datasetInputs {
             let dataset = input["dataset"]
-            try db.execute(
-                sql: """
+            try db.cachedStatement(sql: """
                     INSERT INTO runInput (run, name, digest, json) VALUES (?, ?, ?, ?)
                     ON CONFLICT DO UPDATE SET json = excluded.json WHERE json <> excluded.json
-                    """,
-                arguments: [number, dataset?["name"]?.stringValue ?? "", dataset?["digest"]?.stringValue ?? "", input.canonicalText]
-            )
+                    """).execute(arguments: [number, dataset?["name"]?.stringValue ?? "", dataset?["digest"]?.stringValue ?? "", input.canonicalText])
         }
         for model in run.modelInputs { try link(db, run: number, ModelOutput(modelID: model, step: 0), isOutput: false) }
         for output in run.modelOutputs { try link(db, run: number, output, isOutput: true) }
     }
 
     private static func link(_ db: Database, run: Int64, _ model: ModelOutput, isOutput: Bool) throws {
-        try db.execute(
-            sql: """
+        try db.cachedStatement(sql: """
                 INSERT INTO runModel (run, model, isOutput, step, position)
                 VALUES (?, ?, ?, ?, (SELECT ifnull(max(position), -1) + 1 FROM runModel WHERE run = ?))
                 ON CONFLICT DO UPDATE SET step = excluded.step WHERE step <> excluded.step
-                """,
-            arguments: [run, model.modelID, isOutput, model.step, run]
-        )
+                """).execute(arguments: [run, model.modelID, isOutput, model.step, run])
     }
 
     /// A logged model's metric: the run's value gets the model, or is added. A run that is not here has none.
     ///
     /// MLflow forgets of a model's values that they are NaN, and says 0: the run's value knows better.
     private static func layOver(_ db: Database, _ metric: LoggedModelMetric, model: String) throws {
-        guard let run = try Int64.fetchOne(db, sql: "SELECT id FROM run WHERE uuid = ?", arguments: [metric.runID]) else { return }
+        guard let run = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT id FROM run WHERE uuid = ?"), arguments: [metric.runID]) else { return }
         let arguments = key(of: metric.metric, run: run) + [model]
         let isIt = "run = ?1 AND key = ?2 AND timestamp = ?3 AND step = ?4 AND ((value = ?5 AND isNaN = ?6) OR (?5 = 0 AND isNaN))"
-        guard try Row.fetchOne(db, sql: "SELECT 1 FROM metric WHERE \(isIt) AND model = ?7", arguments: arguments) == nil else { return }
-        try db.execute(sql: "UPDATE metric SET model = ?7 WHERE \(isIt) AND model = ''", arguments: arguments)
-        guard db.changesCount == 0 else { return }
-        try db.execute(
-            sql: "INSERT INTO metric (run, key, timestamp, step, value, isNaN, model) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        let isThere = try Bool.fetchOne(
+            try db.cachedStatement(sql: "SELECT 1 FROM metric WHERE \(isIt) AND model = ?7"),
             arguments: arguments
         )
+        guard isThere == nil else { return }
+        try db.cachedStatement(sql: "UPDATE metric SET model = ?7 WHERE \(isIt) AND model = ''").execute(arguments: arguments)
+        guard db.changesCount == 0 else { return }
+        try db.cachedStatement(sql: "INSERT INTO metric (run, key, timestamp, step, value, isNaN, model) VALUES (?, ?, ?, ?, ?, ?, ?)").execute(arguments: arguments)
     }
 }
 

@@ -7,11 +7,8 @@ extension SQLiteTrackingStore {
     public func importRegisteredModel(_ model: RegisteredModel) async throws -> ImportOutcome {
         try await write { db in
             let before = db.totalChangesCount
-            guard let row = try Row.fetchOne(db, sql: "SELECT * FROM registeredModel WHERE name = ?", arguments: [model.name]) else {
-                try db.execute(
-                    sql: "INSERT INTO registeredModel (name, description, created, updated) VALUES (?, ?, ?, ?)",
-                    arguments: [model.name, model.description, model.created.milliseconds, model.updated.milliseconds]
-                )
+            guard let row = try Row.fetchOne(try db.cachedStatement(sql: "SELECT * FROM registeredModel WHERE name = ?"), arguments: [model.name]) else {
+                try db.cachedStatement(sql: "INSERT INTO registeredModel (name, description, created, updated) VALUES (?, ?, ?, ?)").execute(arguments: [model.name, model.description, model.created.milliseconds, model.updated.milliseconds])
                 try db.layOver("registeredModelTag", "model", db.lastInsertedRowID, model.tags)
                 return .copied
             }
@@ -19,10 +16,7 @@ extension SQLiteTrackingStore {
                 return .refused("another model here has this name")
             }
             let id: Int64 = row["id"]
-            try db.execute(
-                sql: "UPDATE registeredModel SET description = ?2, updated = ?3 WHERE id = ?1 AND (description, updated) <> (?2, ?3)",
-                arguments: [id, model.description, model.updated.milliseconds]
-            )
+            try db.cachedStatement(sql: "UPDATE registeredModel SET description = ?2, updated = ?3 WHERE id = ?1 AND (description, updated) <> (?2, ?3)").execute(arguments: [id, model.description, model.updated.milliseconds])
             try db.layOver("registeredModelTag", "model", id, model.tags)
             return Self.outcome(isNew: false, db, before)
         }
@@ -30,12 +24,11 @@ extension SQLiteTrackingStore {
 
     public func importModelVersion(_ version: ModelVersionRecord) async throws -> ImportOutcome {
         try await write { db in
-            guard let model = try Int64.fetchOne(db, sql: "SELECT id FROM registeredModel WHERE name = ?", arguments: [version.name]) else {
+            guard let model = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT id FROM registeredModel WHERE name = ?"), arguments: [version.name]) else {
                 throw PlatformError(.notFound, "Registered Model with name=\(version.name) not found")
             }
             let known = try Row.fetchOne(
-                db,
-                sql: "SELECT * FROM modelVersion WHERE model = ? AND version = ?",
+                try db.cachedStatement(sql: "SELECT * FROM modelVersion WHERE model = ? AND version = ?"),
                 arguments: [model, version.version]
             )
             let before = db.totalChangesCount
@@ -48,17 +41,14 @@ extension SQLiteTrackingStore {
             }
             guard !(known["isDeleted"] as Bool) else { return .refused("it was deleted here") }
             let id: Int64 = known["id"]
-            try db.execute(
-                sql: """
+            try db.cachedStatement(sql: """
                     UPDATE modelVersion SET updated = ?2, description = ?3, stage = ?4, status = ?5, storageLocation = ?6, loggedModel = ?7
                     WHERE id = ?1 AND (updated, description, stage, status, storageLocation, ifnull(loggedModel, ''))
                       <> (?2, ?3, ?4, ?5, ?6, ifnull(?7, ''))
-                    """,
-                arguments: [
+                    """).execute(arguments: [
                     id, version.updated.milliseconds, version.description, version.stage, version.status, version.storageLocation,
                     version.modelID,
-                ]
-            )
+                ])
             try db.layOver("modelVersionTag", "version", id, version.tags)
             return Self.outcome(isNew: false, db, before)
         }
@@ -68,8 +58,7 @@ extension SQLiteTrackingStore {
         let item = ImportItem(.alias, "\(model)/\(alias)")
         let (here, marked) = try await read { db in
             let here = try Int64.fetchOne(
-                db,
-                sql: "SELECT alias.version FROM alias JOIN registeredModel ON registeredModel.id = alias.model WHERE name = ? AND alias = ?",
+                try db.cachedStatement(sql: "SELECT alias.version FROM alias JOIN registeredModel ON registeredModel.id = alias.model WHERE name = ? AND alias = ?"),
                 arguments: [model, alias]
             )
             return (here, try Self.mark(db, item).flatMap { Int64($0) })
@@ -88,17 +77,14 @@ extension SQLiteTrackingStore {
     }
 
     private static func insert(_ db: Database, _ version: ModelVersionRecord, model: Int64) throws {
-        try db.execute(
-            sql: """
+        try db.cachedStatement(sql: """
                 INSERT INTO modelVersion (model, version, created, updated, description, user, stage, source,
                   storageLocation, runID, runLink, status, loggedModel)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
+                """).execute(arguments: [
                 model, version.version, version.created.milliseconds, version.updated.milliseconds, version.description, version.user,
                 version.stage, version.source, version.storageLocation, version.runID, version.runLink, version.status, version.modelID,
-            ]
-        )
+            ])
         try db.layOver("modelVersionTag", "version", db.lastInsertedRowID, version.tags)
     }
 }

@@ -69,13 +69,13 @@ extension SQLiteTrackingStore {
     public func deleteLoggedModel(id: String) async throws {
         let now = clock.now.milliseconds
         try await write { db in
-            _ = try Self.loggedModel(db, id: id)
             try db.cachedStatement(sql: "UPDATE loggedModel SET stage = 'deleted', updated = ? WHERE id = ?").execute(arguments: [now, id])
+            guard db.changesCount > 0 else { throw PlatformError(.notFound, "Logged model with ID '\(id)' not found.") }
         }
     }
 
     public func searchLoggedModels(experiments: [String], _ search: Search) async throws -> Page<LoggedModel> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.loggedModelTarget)
             let ids = experiments.compactMap { Int64($0) }
             guard !ids.isEmpty else { return Page(items: [], nextToken: nil) }

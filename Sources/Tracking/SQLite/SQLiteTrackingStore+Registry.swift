@@ -30,19 +30,24 @@ extension SQLiteTrackingStore {
 
     public func renameRegisteredModel(name: String, to newName: String) async throws -> RegisteredModel {
         let now = clock.now.milliseconds
+        let origin = ChangeOrigin.current
         return try await write { db in
             let id = try Self.modelID(db, name)
             guard try Self.modelRow(db, newName) == nil else {
-                throw PlatformError(.alreadyExists, "Registered Model (name=\(newName)) already exists.")
+                throw PlatformError(.alreadyExists, "Registered Model (name=\(newName)) already exists. Error: another model has this name")
             }
+            try renameAliases(db, model: (id, name), to: newName, origin: origin)
             try db.cachedStatement(sql: "UPDATE registeredModel SET name = ?, updated = ? WHERE id = ?").execute(arguments: [newName, now, id])
             return try Self.model(db, newName)
         }
     }
 
     public func deleteRegisteredModel(name: String) async throws {
+        let origin = ChangeOrigin.current
         try await write { db in
-            try db.cachedStatement(sql: "DELETE FROM registeredModel WHERE id = ?").execute(arguments: [try Self.modelID(db, name)])
+            let id = try Self.modelID(db, name)
+            try removeAliases(db, model: (id, name), origin: origin, why: "model deleted")
+            try db.cachedStatement(sql: "DELETE FROM registeredModel WHERE id = ?").execute(arguments: [id])
         }
     }
 
@@ -55,7 +60,7 @@ extension SQLiteTrackingStore {
     }
 
     public func searchRegisteredModels(_ search: Search) async throws -> Page<RegisteredModel> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.modelTarget)
             try sql.add(search.filter)
             try sql.add(search.order, fallback: [.ascending("registeredModel.name")])
@@ -114,10 +119,11 @@ extension SQLiteTrackingStore {
     }
 
     public func deleteModelVersion(name: String, version: String) async throws {
+        let origin = ChangeOrigin.current
         try await write { db in
             let row = try Self.versionRow(db, name, version)
             let arguments: StatementArguments = [row["model"] as Int64, row["version"] as Int64]
-            try db.cachedStatement(sql: "DELETE FROM alias WHERE model = ? AND version = ?").execute(arguments: arguments)
+            try removeAliases(db, model: (row["model"], name), version: row["version"], origin: origin, why: "version \(row["version"] as Int64) deleted")
             try db.cachedStatement(sql: "UPDATE modelVersion SET isDeleted = 1 WHERE model = ? AND version = ?").execute(arguments: arguments)
         }
     }
@@ -131,25 +137,28 @@ extension SQLiteTrackingStore {
     }
 
     public func searchModelVersions(_ search: Search) async throws -> Page<ModelVersionRecord> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.versionTarget)
             sql.add("modelVersion.isDeleted = 0")
             try sql.add(search.filter)
-            try sql.add(search.order, fallback: [.descending("modelVersion.updated"), .ascending(Self.modelNameColumn), .descending("modelVersion.version")])
+            let fallback: [SearchOrder] = [.ascending(Self.modelNameColumn), .descending("modelVersion.version")]
+            try sql.add(search.order, fallback: (search.order.isEmpty ? [.descending("modelVersion.updated")] : []) + fallback)
             return try db.page(sql, search) { db, rows in try rows.map { try Self.version(db, $0) } }
         }
     }
 
     public func setAlias(name: String, alias: String, version: String) async throws {
+        let origin = ChangeOrigin.current
         try await write { db in
             let row = try Self.versionRow(db, name, version)
-            try db.cachedStatement(sql: "INSERT INTO alias (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version").execute(arguments: [row["model"] as Int64, alias, row["version"] as Int64])
+            try moveAlias(db, model: (row["model"], name), alias: alias, to: row["version"], origin: origin)
         }
     }
 
     public func deleteAlias(name: String, alias: String) async throws {
+        let origin = ChangeOrigin.current
         try await write { db in
-            try db.cachedStatement(sql: "DELETE FROM alias WHERE model = ? AND alias = ?").execute(arguments: [try Self.modelID(db, name), alias])
+            try moveAlias(db, model: (try Self.modelID(db, name), name), alias: alias, to: nil, origin: origin)
         }
     }
 
@@ -202,6 +211,13 @@ extension SQLiteTrackingStore {
             let id = String(draft.source.dropFirst("models:/".count))
             return (try loggedModel(db, id: id).artifactURI, id)
         }
+        if draft.source.hasPrefix("models:/") {
+            // Another version: what it is made of.
+            let parts = draft.source.dropFirst("models:/".count).split(separator: "/").map(String.init)
+            guard parts.count == 2 else { return (draft.source, nil) }
+            let other = try version(db, parts[0], parts[1])
+            return (other.storageLocation, other.modelID)
+        }
         guard draft.source.hasPrefix("runs:/") else { return (draft.source, nil) }
         let parts = draft.source.dropFirst("runs:/".count).split(separator: "/", maxSplits: 1)
         guard let runID = parts.first.map(String.init) else { return (draft.source, nil) }
@@ -236,9 +252,15 @@ extension SQLiteTrackingStore {
         let id: Int64 = row["id"]
         let aliases = try Row.fetchAll(try db.cachedStatement(sql: "SELECT alias, version FROM alias WHERE model = ?"), arguments: [id])
         let latest = try Row.fetchAll(
-            try db.cachedStatement(sql: "SELECT *, max(version) FROM modelVersion WHERE model = ? AND isDeleted = 0 GROUP BY stage"),
+            try db.cachedStatement(
+                sql: """
+                    SELECT *, max(version), (
+                      SELECT min(o.version) FROM modelVersion o WHERE o.model = m.model AND o.stage = m.stage AND o.isDeleted = 0
+                    ) AS oldest FROM modelVersion m WHERE model = ? AND isDeleted = 0 GROUP BY stage
+                    """
+            ),
             arguments: [id]
-        )
+        ).sorted { ($0["oldest"] as Int64) < ($1["oldest"] as Int64) }
         return RegisteredModel(
             name: row["name"],
             description: row["description"],
@@ -251,7 +273,7 @@ extension SQLiteTrackingStore {
     }
 
     private static func versionRow(_ db: Database, _ name: String, _ version: String) throws -> Row {
-        let model = try modelID(db, name)
+        let model: Int64? = try modelRow(db, name).map { $0["id"] }
         let row = try Int64(version).flatMap { number in
             try Row.fetchOne(
                 try db.cachedStatement(sql: "SELECT * FROM modelVersion WHERE model = ? AND version = ? AND isDeleted = 0"),

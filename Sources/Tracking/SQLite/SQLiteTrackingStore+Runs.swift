@@ -60,7 +60,8 @@ extension SQLiteTrackingStore {
     ) async throws {
         try await write { db in
             let run: Int64 = try Self.activeRow(db, id: runID)["id"]
-            try Self.logParameters(db, run: run, runID: runID, parameters)
+            let isBatch = parameters.count != 1 || !metrics.isEmpty || !tags.isEmpty
+            try Self.logParameters(db, run: run, runID: runID, parameters, isBatch: isBatch)
             try db.setKeyed("runTag", "run", run, tags)
             if let name = tags["mlflow.runName"] {
                 try db.cachedStatement(sql: "UPDATE run SET name = ? WHERE id = ?").execute(arguments: [name, run])
@@ -80,8 +81,11 @@ extension SQLiteTrackingStore {
     }
 
     public func metricHistory(runID: String, key: String, limit: Int, after: SearchCursor?) async throws -> Page<Metric> {
-        try await read { db in
-            let run: Int64 = try Self.row(db, id: runID)["id"]
+        try await scan { db in
+            // A run that is not there has no history, as with MLflow.
+            guard let run = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT id FROM run WHERE uuid = ?"), arguments: [runID]) else {
+                return Page(items: [], nextToken: nil)
+            }
             var sql = SearchSQL(Self.historyTarget)
             sql.add("metric.run = ? AND metric.key = ?", [run, key])
             try sql.add([], fallback: ["timestamp", "step", "value", "isNaN", "model"].map { .ascending("metric.\($0)") })
@@ -110,16 +114,27 @@ extension SQLiteTrackingStore {
     }
 
     public func searchRuns(experiments: [String], _ search: Search) async throws -> Page<Run> {
-        try await read { db in
+        try await scan { db in
             var sql = SearchSQL(Self.runTarget)
-            let ids = experiments.compactMap { Int64($0) }
+            let ids = try experiments.map { try Self.number(experiment: $0) }
             guard !ids.isEmpty else { return Page(items: [], nextToken: nil) }
             sql.add("run.experiment IN (\(ids.map { _ in "?" }.joined(separator: ", ")))", ids)
             Self.add(search.view, column: "run.stage", to: &sql)
             try sql.add(search.filter)
             try sql.add(search.order, fallback: [.descending("run.started"), .ascending("run.uuid")])
-            return try db.page(sql, search) { try Self.runs($0, $1) }
+            return try db.page(sql, search, isLarge: try Self.hasRuns(db, ids, moreThan: candidatesSorted)) { try Self.runs($0, $1) }
         }
+    }
+
+    private static func hasRuns(_ db: Database, _ experiments: [Int64], moreThan limit: Int) throws -> Bool {
+        let ids = "[" + experiments.map(String.init).joined(separator: ",") + "]"
+        let count = try Int.fetchOne(
+            try db.cachedStatement(
+                sql: "SELECT count(*) FROM (SELECT 1 FROM run WHERE experiment IN (SELECT value FROM json_each(?)) LIMIT ?)"
+            ),
+            arguments: [ids, limit + 1]
+        )
+        return (count ?? 0) > limit
     }
 
     private static let runTarget = SearchTarget(
@@ -131,13 +146,21 @@ extension SQLiteTrackingStore {
         ],
         numbers: ["start_time", "end_time", "created", "Created"],
         keyed: [
-            .metric: .init(table: "latestMetric", owner: "run", column: "run.id"),
-            .parameter: .init(table: "param", owner: "run", column: "run.id"),
-            .tag: .init(table: "runTag", owner: "run", column: "run.id"),
+            .metric: .init(table: "latestMetric", owner: "run", column: "run.id", isIndexedByValue: true),
+            .parameter: .init(table: "param", owner: "run", column: "run.id", isIndexedByValue: true),
+            .tag: .init(table: "runTag", owner: "run", column: "run.id", isIndexedByValue: true),
+            .dataset: .init(table: "(\(datasetValues))", owner: "run", column: "run.id"),
         ],
         name: "runs",
         optional: ["end_time"]
     )
+
+    /// What can be asked about a run's datasets, as keyed values.
+    private static let datasetValues = """
+        SELECT run, 'name' AS key, name AS value FROM runInput UNION ALL SELECT run, 'digest', digest FROM runInput
+        UNION ALL SELECT run, 'context', json_extract(tag.value, '$.value') FROM runInput, json_each(runInput.json, '$.tags') tag
+        WHERE json_extract(tag.value, '$.key') = 'mlflow.data.context'
+        """
 
     // MARK: Rows
 
@@ -247,24 +270,37 @@ extension SQLiteTrackingStore {
                 """).execute(arguments: [run, model, isOutput, step, run])
     }
 
-    private static func logParameters(_ db: Database, run: Int64, runID: String, _ parameters: [String: String]) throws {
+    private static func logParameters(
+        _ db: Database,
+        run: Int64,
+        runID: String,
+        _ parameters: [String: String],
+        isBatch: Bool
+    ) throws {
         guard !parameters.isEmpty else { return }
         let lookup = try db.cachedStatement(sql: "SELECT value FROM param WHERE run = ? AND key = ?")
         let insert = try db.cachedStatement(sql: "INSERT INTO param (run, key, value) VALUES (?, ?, ?)")
+        var changed: [(key: String, old: String, new: String)] = []
         for (key, value) in parameters {
             let known = try String.fetchOne(lookup, arguments: [run, key])
             if let known {
-                guard known == value else {
-                    throw PlatformError(
-                        .invalidArgument,
-                        "Changing param values is not allowed. Param with key='\(key)' was already logged with value='\(known)' "
-                            + "for run ID='\(runID)'. Attempted logging new value '\(value)'."
-                    )
-                }
-                continue
+                if known != value { changed.append((key, known, value)) }
+            } else if changed.isEmpty {
+                try insert.execute(arguments: [run, key, value])
             }
-            try insert.execute(arguments: [run, key, value])
         }
+        guard let first = changed.first else { return }
+        let words =
+            if isBatch {
+                "Params were already logged='["
+                    + changed.sorted { $0.key < $1.key }
+                        .map { "{'key': '\($0.key)', 'old_value': '\($0.old)', 'new_value': '\($0.new)'}" }.joined(separator: ", ")
+                    + "]' for run ID='\(runID)'."
+            } else {
+                "Param with key='\(first.key)' was already logged with value='\(first.old)' for run ID='\(runID)'. "
+                    + "Attempted logging new value '\(first.new)'."
+            }
+        throw PlatformError(.invalidArgument, "Changing param values is not allowed. \(words)")
     }
 
     private static func logMetrics(_ db: Database, run: Int64, _ metrics: [Metric]) throws {
@@ -272,10 +308,7 @@ extension SQLiteTrackingStore {
         let insert = try db.cachedStatement(sql: "INSERT OR IGNORE INTO metric (run, key, timestamp, step, value, isNaN, model) VALUES (?, ?, ?, ?, ?, ?, ?)")
         var latest: [String: Metric] = [:]
         for metric in metrics {
-            let isNaN = metric.value.isNaN
-            try insert.execute(arguments: [
-                run, metric.key, metric.timestamp.milliseconds, metric.step, isNaN ? 0 : metric.value, isNaN, metric.modelID ?? "",
-            ])
+            try insert.insert(metric, run: run)
             if let other = latest[metric.key], metric.isEarlier(than: other) { continue }
             latest[metric.key] = metric
         }

@@ -13,11 +13,36 @@ public struct SQLiteTrackingStore: TrackingStore {
     let clock: WallClock
     /// Under which experiments keep their artifacts, unless they say otherwise.
     let artifactRoot: String
+    /// As many runs are sorted for one search; of more, an index is read in its order.
+    let candidatesSorted: Int
+    /// The aliases that only the reconciler may move, as they stand when a write begins.
+    let protected: @Sendable () -> ProtectedAliases
+    /// Kept for as long as the store is.
+    private let lock: TrackingHomeLock?
 
     /// Opens or makes the database at `path` and brings its schema up to date.
     ///
+    /// - Parameter lock: What keeps other servers and a restore away, for as long as the store is there.
     /// - Throws: `unavailable` when the file cannot be opened, `corrupt` when it is no database of ours.
-    public init(path: String, artifactRoot: String = "mlflow-artifacts:/", clock: WallClock = .system) throws {
+    public init(
+        path: String,
+        artifactRoot: String = "mlflow-artifacts:/",
+        clock: WallClock = .system,
+        protected: @escaping @Sendable () -> ProtectedAliases = { .none },
+        lock: TrackingHomeLock? = nil
+    ) throws {
+        try self.init(path: path, artifactRoot: artifactRoot, clock: clock, protected: protected, lock: lock, candidatesSorted: StoreLimits.candidatesSorted)
+    }
+
+    init(
+        path: String,
+        artifactRoot: String = "mlflow-artifacts:/",
+        clock: WallClock = .system,
+        protected: @escaping @Sendable () -> ProtectedAliases = { .none },
+        lock: TrackingHomeLock? = nil,
+        candidatesSorted: Int
+    ) throws {
+        self.candidatesSorted = candidatesSorted
         do {
             var configuration = Configuration()
             configuration.busyMode = .timeout(StoreLimits.busySeconds)
@@ -30,8 +55,12 @@ public struct SQLiteTrackingStore: TrackingStore {
             }
             database = try DatabasePool(path: path, configuration: configuration)
             writer = GroupCommit(database)
+            // What a transaction changes stays in memory until its end, or it goes to disk more than once.
+            try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA cache_size = -\(StoreLimits.writerCacheKiB)") }
             self.clock = clock
             self.artifactRoot = artifactRoot
+            self.protected = protected
+            self.lock = lock
             try TrackingSchema.migrator.migrate(database)
             try makeDefaultExperiment()
         } catch let error as DatabaseError where error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT {
@@ -54,12 +83,21 @@ public struct SQLiteTrackingStore: TrackingStore {
         }
     }
 
-    /// Reads on the thread that asks.
+    /// Looks something up on the thread that asks.
     ///
     /// The pages are in the kernel's cache, so this is computing, not waiting; a queue of its own would cost
-    /// two changes of threads, which is more than most reads take.
+    /// two changes of threads, which is more than a look-up takes. What may read many rows is a ``scan(_:)``.
     func read<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async throws -> Value {
         try readHere(body)
+    }
+
+    /// Reads on a queue of its own, in turn with others: a long one holds up nobody's look-ups.
+    func scan<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async throws -> Value {
+        do {
+            return try await database.read(body)
+        } catch {
+            throw Self.failure(error)
+        }
     }
 
     private func readHere<Value>(_ body: (Database) throws -> Value) throws -> Value {
@@ -97,6 +135,8 @@ enum StoreLimits {
     static let busySeconds: Double = 10
     static let readers = 4
     static let cacheKiB = 256
+    static let candidatesSorted = 2_000
+    static let writerCacheKiB = 8192
 }
 
 /// 32 hex digits, as MLflow makes its ids.

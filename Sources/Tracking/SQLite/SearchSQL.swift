@@ -12,6 +12,8 @@ struct SearchTarget: Sendable {
         var value = "k.value"
         /// What an index needs to be told, beside owner and key.
         var also = ""
+        /// Whether the table has an index by key, value and owner, and one value a key.
+        var isIndexedByValue = false
         /// Which of several values of one key an order looks at: the first in this order.
         var first = ""
     }
@@ -36,6 +38,8 @@ struct SearchOrder: Sendable {
     var isAscending = true
     /// Whether it may be missing; what has no value (or NaN) comes last in both directions.
     var isNullable = false
+    /// The table of keyed values that it is from, when an index has them in order.
+    var indexed: SearchTarget.Keyed?
 
     static func ascending(_ column: String) -> SearchOrder { SearchOrder(sql: column) }
     static func descending(_ column: String) -> SearchOrder { SearchOrder(sql: column, isAscending: false) }
@@ -46,8 +50,14 @@ struct SearchOrder: Sendable {
 /// What it is ordered by is selected too, as `order0`, `order1`…: the last row's values are where the next
 /// page begins.
 struct SearchSQL {
-    private var conditions: [String] = []
-    private var arguments: [any DatabaseValueConvertible] = []
+    private struct Condition {
+        let sql: String
+        /// The same, for when candidates come one by one and few are looked at.
+        var each: String?
+        let arguments: [any DatabaseValueConvertible]
+    }
+
+    private var conditions: [Condition] = []
     private var order: [SearchOrder] = []
     private let target: SearchTarget
     /// Marks the registry's entries that are prompts, which MLflow keeps among the models.
@@ -58,8 +68,7 @@ struct SearchSQL {
     }
 
     mutating func add(_ condition: String, _ values: [any DatabaseValueConvertible] = []) {
-        conditions.append(condition)
-        arguments += values
+        conditions.append(Condition(sql: condition, arguments: values))
     }
 
     mutating func add(_ filter: Filter) throws(PlatformError) {
@@ -77,36 +86,57 @@ struct SearchSQL {
                 // Not a join: a key with several values would show its owner several times.
                 let keyed = try self.keyed(term.field)
                 let value = "(SELECT \(keyed.value) FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?\(keyed.also)\(keyed.first) LIMIT 1)"
-                order.append(.init(sql: value, arguments: [term.field.key], isAscending: term.isAscending, isNullable: true))
+                order.append(.init(sql: value, arguments: [term.field.key], isAscending: term.isAscending, isNullable: true, indexed: keyed.isIndexedByValue ? keyed : nil))
             }
         }
         order += fallback
     }
 
-    /// The whole statement. One row more than the limit is asked for, to know whether a page follows.
+    typealias Part = (sql: String, arguments: [any DatabaseValueConvertible])
+
+    /// The search as statements to be run one after the other until the page is full; each lacks its limit,
+    /// the last argument.
     ///
+    /// - Parameter isLarge: Whether there are too many candidates to look at all of them. Then what is ordered
+    ///   by a keyed value is read in the order of that value's index, and those that lack it come in a second
+    ///   statement.
     /// - Throws: `invalid_argument` for the cursor of a search that is ordered by other things.
-    func statement(_ search: Search) throws(PlatformError) -> (sql: String, arguments: StatementArguments) {
+    func statements(_ search: Search, isLarge: Bool) throws(PlatformError) -> [Part] {
+        if let cursor = search.after, cursor.values.count != order.count {
+            throw PlatformError(.invalidArgument, "Invalid page token: it is another search's")
+        }
+        let values = search.after?.values
+        guard isLarge, let first = order.first, let keyed = first.indexed else {
+            return [statement(from: target.table, conditions.map { ($0.sql, $0.arguments) }, order, after: values)]
+        }
+        let each: [Part] = conditions.map { ($0.each ?? $0.sql, $0.arguments) }
+        var parts: [Part] = []
+        if values?.first != .null {
+            var inOrder = order
+            inOrder[0] = SearchOrder(sql: "k0.value", isAscending: first.isAscending)
+            let from = "\(keyed.table) k0 CROSS JOIN \(target.table) ON \(keyed.column) = k0.\(keyed.owner)"
+            parts.append(statement(from: from, [("k0.key = ? AND k0.value IS NOT NULL", first.arguments)] + each, inOrder, after: values))
+        }
+        var without = order
+        without[0] = SearchOrder(sql: "NULL", isNullable: true)
+        let missing = "NOT EXISTS (SELECT 1 FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ? AND k.value IS NOT NULL)"
+        parts.append(statement(from: target.table, each + [(missing, first.arguments)], without, after: values?.first == .null ? values : nil))
+        return parts
+    }
+
+    private func statement(from: String, _ conditions: [Part], _ order: [SearchOrder], after cursor: [SearchCursor.Value]?) -> Part {
         var conditions = conditions
-        var arguments: [any DatabaseValueConvertible] = order.flatMap(\.arguments) + arguments
-        if let cursor = search.after {
-            guard cursor.values.count == order.count else {
-                throw PlatformError(.invalidArgument, "Invalid page token: it is another search's")
-            }
-            let values = cursor.values[...]
-            if let bound = Self.bound(order.first, values.first) {
-                conditions.append(bound.sql)
-                arguments.append(bound.value)
-            }
-            let after = self.after(values)
-            conditions.append(after.sql)
-            arguments += after.arguments
+        if let cursor {
+            if let bound = Self.bound(order.first, cursor.first) { conditions.append(bound) }
+            conditions.append(Self.after(cursor[...], order))
         }
         let columns = order.enumerated().map { ", \($1.sql) AS order\($0)" }.joined()
-        let whereClause = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
+        let whereClause = conditions.isEmpty ? "" : " WHERE " + conditions.map(\.sql).joined(separator: " AND ")
         let terms = order.enumerated().map { "order\($0) \($1.isAscending ? "ASC" : "DESC")\($1.isNullable ? " NULLS LAST" : "")" }
-        let sql = "SELECT \(target.table).*\(columns) FROM \(target.table)\(whereClause) ORDER BY \(terms.joined(separator: ", ")) LIMIT ?"
-        return (sql, StatementArguments(arguments + [search.limit + 1]))
+        return (
+            "SELECT \(target.table).*\(columns) FROM \(from)\(whereClause) ORDER BY \(terms.joined(separator: ", ")) LIMIT ?",
+            order.flatMap(\.arguments) + conditions.flatMap(\.arguments)
+        )
     }
 
     /// Where the page that ends with this row ends.
@@ -123,23 +153,23 @@ struct SearchSQL {
         )
     }
 
-    /// "After these values", for those of ``order`` that they belong to: after the first, or level with it
+    /// "After these values", for those of `order` that they belong to: after the first, or level with it
     /// and after the rest.
-    private func after(_ values: ArraySlice<SearchCursor.Value>) -> (sql: String, arguments: [any DatabaseValueConvertible]) {
+    private static func after(_ values: ArraySlice<SearchCursor.Value>, _ order: [SearchOrder]) -> Part {
         guard let value = values.first else { return ("0", []) }
         let name = "order\(values.startIndex)"
         let term = order[values.startIndex]
-        let rest = after(values.dropFirst())
+        let rest = after(values.dropFirst(), order)
         guard value != .null else { return ("(\(name) IS NULL AND \(rest.sql))", rest.arguments) }
         let missing = term.isNullable ? " OR \(name) IS NULL" : ""
         let sql = "(\(name) \(term.isAscending ? ">" : "<") ?\(missing) OR (\(name) = ? AND \(rest.sql)))"
         return (sql, [value.database, value.database] + rest.arguments)
     }
 
-    /// What an index can seek to; ``after(_:)`` says the rest.
-    private static func bound(_ term: SearchOrder?, _ value: SearchCursor.Value?) -> (sql: String, value: DatabaseValue)? {
+    /// What an index can seek to; ``after(_:_:)`` says the rest.
+    private static func bound(_ term: SearchOrder?, _ value: SearchCursor.Value?) -> Part? {
         guard let term, let value, !term.isNullable, value != .null else { return nil }
-        return ("order0 \(term.isAscending ? ">=" : "<=") ?", value.database)
+        return ("order0 \(term.isAscending ? ">=" : "<=") ?", [value.database])
     }
 
     private func column(of field: Filter.Field) throws(PlatformError) -> String {
@@ -183,7 +213,8 @@ struct SearchSQL {
             let (sql, values) = try Self.compare(keyed.value, condition, isNumber: field.kind == .metric)
             // Few have one value: found by it. A range or a pattern is looked at owner by owner.
             if case .compare(.equal, .text) = condition.comparison {
-                add("\(keyed.column) IN (SELECT k.\(keyed.owner) FROM \(keyed.table) k WHERE k.key = ? AND \(sql))", [field.key] + values)
+                let isIn = "\(keyed.column) IN (SELECT k.\(keyed.owner) FROM \(keyed.table) k WHERE k.key = ?\(keyed.also) AND \(sql))"
+                conditions.append(Condition(sql: isIn, each: "EXISTS (\(source) AND \(sql))", arguments: [field.key] + values))
             } else {
                 add("EXISTS (\(source) AND \(sql))", [field.key] + values)
             }
@@ -199,6 +230,8 @@ struct SearchSQL {
         switch condition.comparison {
         case .compare(let comparator, let value):
             switch (value, isNumber) {
+            case (.number(let number), true) where comparator == .notEqual && condition.field.kind == .metric:
+                return ("\(column) IS NOT ?", [number])  // NaN, which is NULL, is another number than any.
             case (.number(let number), true): return ("\(column) \(comparator.rawValue) ?", [number])
             case (.text(let text), false):
                 guard comparator == .equal || comparator == .notEqual else {
@@ -246,10 +279,15 @@ extension Database {
     func page<Item: Sendable>(
         _ sql: SearchSQL,
         _ search: Search,
+        isLarge: Bool = false,
         _ items: (Database, ArraySlice<Row>) throws -> [Item]
     ) throws -> Page<Item> {
-        let (statement, arguments) = try sql.statement(search)
-        let rows = try Row.fetchAll(cachedStatement(sql: statement), arguments: arguments)
+        var rows: [Row] = []
+        for part in try sql.statements(search, isLarge: isLarge) where rows.count <= search.limit {
+            // One more than the page, to know whether another follows.
+            let arguments = part.arguments + [search.limit + 1 - rows.count]
+            rows += try Row.fetchAll(cachedStatement(sql: part.sql), arguments: StatementArguments(arguments))
+        }
         let page = rows.prefix(search.limit)
         return Page(items: try items(self, page), nextToken: rows.count > search.limit ? page.last.map { sql.cursor($0).token } : nil)
     }

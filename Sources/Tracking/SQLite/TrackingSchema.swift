@@ -7,6 +7,8 @@ enum TrackingSchema {
         migrator.registerMigration("1 experiments and runs") { try $0.execute(sql: experimentsAndRuns) }
         migrator.registerMigration("2 logged models") { try $0.execute(sql: loggedModels) }
         migrator.registerMigration("3 registry") { try $0.execute(sql: registry) }
+        AliasLedgerSchema.register(in: &migrator)
+        migrator.registerMigration("5 datasets by name") { try $0.execute(sql: datasetsByName) }
         ImportSchema.register(in: &migrator)
         return migrator
     }
@@ -86,5 +88,11 @@ enum TrackingSchema {
         CREATE TABLE alias (
           model INTEGER NOT NULL REFERENCES registeredModel(id) ON DELETE CASCADE, alias TEXT NOT NULL,
           version INTEGER NOT NULL, PRIMARY KEY (model, alias)) WITHOUT ROWID;
+        """
+
+    /// A search by a dataset finds it without looking at every run.
+    private static let datasetsByName = """
+        CREATE INDEX runInputByName ON runInput (name, run);
+        CREATE INDEX runInputByDigest ON runInput (digest, run);
         """
 }

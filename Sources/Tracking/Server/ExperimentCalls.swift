@@ -8,11 +8,13 @@ struct ExperimentCalls: Sendable {
     var all: [TrackingCall] {
         [
             TrackingCall(.post, "experiments/create") { parameters in
-                let experiment = try await store.createExperiment(
-                    name: try parameters.required("name"),
-                    artifactLocation: try parameters.text("artifact_location").flatMap { $0.isEmpty ? nil : $0 },
-                    tags: try parameters.pairs("tags")
-                )
+                let name = try parameters.required("name")
+                let location = try parameters.text("artifact_location").flatMap { $0.isEmpty ? nil : $0 }
+                if let location { try NameRules.check(artifactLocation: location) }
+                try NameRules.check(length: name, NameRules.experimentNameMax, "name")
+                let tags = try parameters.pairs("tags")
+                for (key, value) in tags.sorted(by: { $0.key < $1.key }) { try NameRules.check(experimentTag: key, value: value) }
+                let experiment = try await store.createExperiment(name: name, artifactLocation: location, tags: tags)
                 return ["experiment_id": .string("\(experiment.id)")]
             },
             TrackingCall(.get, "experiments/get") { parameters in
@@ -22,7 +24,9 @@ struct ExperimentCalls: Sendable {
                 ["experiment": TrackingJSON.experiment(try await store.experiment(name: try parameters.required("experiment_name")))]
             },
             TrackingCall(.post, "experiments/update") { parameters in
-                try await store.renameExperiment(id: try parameters.required("experiment_id"), to: try parameters.required("new_name"))
+                let name = try parameters.required("new_name")
+                try NameRules.check(length: name, NameRules.experimentNameMax, "name")
+                try await store.renameExperiment(id: try parameters.required("experiment_id"), to: name)
                 return [:]
             },
             TrackingCall(.post, "experiments/delete") { parameters in
@@ -35,7 +39,9 @@ struct ExperimentCalls: Sendable {
             },
             TrackingCall(.post, "experiments/set-experiment-tag") { parameters in
                 let id = try parameters.required("experiment_id")
-                try await store.setExperimentTag(id: id, key: try parameters.required("key"), value: try parameters.text("value") ?? "")
+                let (key, value) = (try parameters.required("key"), try parameters.text("value") ?? "")
+                try NameRules.check(experimentTag: key, value: value)
+                try await store.setExperimentTag(id: id, key: key, value: value)
                 return [:]
             },
             TrackingCall(.post, "experiments/delete-experiment-tag") { parameters in
@@ -45,11 +51,27 @@ struct ExperimentCalls: Sendable {
             },
             TrackingCall(.post, "experiments/search", search),
             TrackingCall(.get, "experiments/search", search),
+            TrackingCall(.post, "experiments/search-datasets") { parameters in
+                let ids = try parameters.texts("experiment_ids")
+                guard !ids.isEmpty else {
+                    throw PlatformError(.invalidArgument, "SearchDatasets request must specify at least one experiment_id.")
+                }
+                guard ids.count <= TrackingLimits.datasetExperimentsMax else {
+                    throw PlatformError(
+                        .invalidArgument,
+                        "SearchDatasets request cannot specify more than \(TrackingLimits.datasetExperimentsMax) experiment_ids. "
+                            + "Received \(ids.count) experiment_ids."
+                    )
+                }
+                let found = try await store.datasets(experiments: ids, limit: TrackingLimits.datasetsFoundMax)
+                return ["dataset_summaries": .array(found.map(TrackingJSON.dataset))]
+            },
         ]
     }
 
     @Sendable private func search(_ parameters: Parameters) async throws -> JSONValue {
-        let search = try Search(parameters, defaultLimit: TrackingLimits.searchResultsDefault, view: "view_type")
+        let search = try Search(parameters, defaultLimit: TrackingLimits.searchResultsDefault, view: "view_type", words: .experiments)
+        try SearchVocabulary.experiments.check(search)
         return try await store.searchExperiments(search).json("experiments", TrackingJSON.experiment)
     }
 }

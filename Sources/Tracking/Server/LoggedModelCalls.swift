@@ -5,12 +5,18 @@ import SlipwayTracking
 struct LoggedModelCalls: Sendable {
     let store: any LoggedModelStore
 
+    private static let statuses: Set = [
+        "LOGGED_MODEL_STATUS_UNSPECIFIED", "LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED",
+    ]
+
     var all: [TrackingCall] {
         [
             TrackingCall(.post, "logged-models") { parameters in
+                let name = try parameters.text("name").flatMap { $0.isEmpty ? nil : $0 }
+                if let name { try NameRules.check(loggedModelName: name) }
                 let model = try await store.createLoggedModel(
                     experiment: try parameters.required("experiment_id"),
-                    name: try parameters.text("name"),
+                    name: name,
                     sourceRunID: try parameters.text("source_run_id"),
                     modelType: try parameters.text("model_type"),
                     tags: try parameters.pairs("tags"),
@@ -23,6 +29,9 @@ struct LoggedModelCalls: Sendable {
             },
             TrackingCall(.patch, "logged-models/:model_id") { parameters in
                 let status = try parameters.required("status")
+                guard Self.statuses.contains(status) else {
+                    throw PlatformError(.invalidArgument, "Invalid logged model status '\(status.prefix(100))'")
+                }
                 let model = try await store.finalizeLoggedModel(id: try parameters.required("model_id"), status: status)
                 return ["model": TrackingJSON.loggedModel(model)]
             },
@@ -31,8 +40,8 @@ struct LoggedModelCalls: Sendable {
                 return [:]
             },
             TrackingCall(.patch, "logged-models/:model_id/tags") { parameters in
-                let model = try await store.setLoggedModelTags(id: try parameters.required("model_id"), tags: try parameters.pairs("tags"))
-                return ["model": TrackingJSON.loggedModel(model)]
+                _ = try await store.setLoggedModelTags(id: try parameters.required("model_id"), tags: try parameters.pairs("tags"))
+                return [:]
             },
             TrackingCall(.delete, "logged-models/:model_id/tags/:tag_key") { parameters in
                 try await store.deleteLoggedModelTag(id: try parameters.required("model_id"), key: try parameters.required("tag_key"))
@@ -43,9 +52,17 @@ struct LoggedModelCalls: Sendable {
                 return [:]
             },
             TrackingCall(.post, "logged-models/search") { parameters in
+                for dataset in try parameters.objects("datasets") where try dataset.text("dataset_name") == nil {
+                    throw PlatformError(.invalidArgument, "`dataset_name` in the `datasets` clause must be specified.")
+                }
                 // Here the order is a list of objects instead of texts.
-                let order = try parameters.objects("order_by").map {
-                    SortTerm(field: try FilterParser.sortTerm(try $0.required("field_name")).field, isAscending: $0.bool("ascending") ?? true)
+                let order = try parameters.objects("order_by").map { item in
+                    let name = try item.required("field_name")
+                    let field = try FilterParser.sortTerm(name).field
+                    guard field.kind == .attribute || field.kind == .metric else {
+                        throw PlatformError(.invalidArgument, "Invalid order by field name: \(name). Only metrics are supported.")
+                    }
+                    return SortTerm(field: field, isAscending: item.bool("ascending") ?? true)
                 }
                 var search = try Search(parameters.without("order_by"), defaultLimit: TrackingLimits.registrySearchDefault)
                 search.order = order

@@ -8,9 +8,12 @@ import SlipwayCore
 /// a double as `"NaN"`, `"Infinity"` or `"-Infinity"`.
 struct Parameters: Sendable {
     private let members: [String: JSONValue]
+    /// A query cannot say that one value is a list of one.
+    private let isQuery: Bool
 
-    init(_ members: [String: JSONValue]) {
+    init(_ members: [String: JSONValue], isQuery: Bool = false) {
         self.members = members
+        self.isQuery = isQuery
     }
 
     /// The query of a request, in the form that browsers and Python send: `+` is a space, a key that
@@ -27,7 +30,7 @@ struct Parameters: Sendable {
             case .some(let first): members[key] = .array([first, text])
             }
         }
-        self.members = members
+        self.init(members, isQuery: true)
     }
 
     /// The query of a request's target: `/runs/get?run_id=x`.
@@ -41,6 +44,7 @@ struct Parameters: Sendable {
     /// Untyped `throws`, and not inlined: Swift 6.3 crashes on what it makes of the other in an asynchronous caller.
     @inline(never)
     init(body: ByteBuffer) throws {
+        isQuery = false
         guard body.readableBytes > 0 else {
             members = [:]
             return
@@ -58,11 +62,11 @@ struct Parameters: Sendable {
 
     /// With these values on top.
     func overlaid(_ others: [String: JSONValue]) -> Parameters {
-        Parameters(members.merging(others) { _, other in other })
+        Parameters(members.merging(others) { _, other in other }, isQuery: isQuery)
     }
 
     func filtered(_ isKept: (String) -> Bool) -> Parameters {
-        Parameters(members.filter { isKept($0.key) })
+        Parameters(members.filter { isKept($0.key) }, isQuery: isQuery)
     }
 
     func value(_ key: String) -> JSONValue? {
@@ -97,6 +101,7 @@ struct Parameters: Sendable {
     func double(_ key: String) throws(PlatformError) -> Double {
         guard let value = value(key) else { throw missing(key) }
         if let number = value.doubleValue { return number }
+        if let isTrue = value.boolValue { return isTrue ? 1 : 0 }
         switch value.stringValue {
         case "NaN"?: return .nan
         case "Infinity"?, "inf"?: return .infinity
@@ -114,8 +119,7 @@ struct Parameters: Sendable {
 
     func list(_ key: String) throws(PlatformError) -> [JSONValue] {
         guard let value = value(key) else { return [] }
-        // One value of a repeated query parameter.
-        if value.stringValue != nil { return [value] }
+        if isQuery, value.stringValue != nil { return [value] }
         guard let items = value.arrayValue else { throw invalid(value, key) }
         return items
     }
@@ -141,19 +145,57 @@ struct Parameters: Sendable {
 
     /// A list of `{"key":…,"value":…}`; the last of equal keys wins.
     func pairs(_ key: String) throws(PlatformError) -> [String: String] {
-        var pairs: [String: String] = [:]
-        for item in try objects(key) { pairs[try item.required("key")] = try item.text("value") ?? "" }
+        Dictionary(try orderedPairs(key), uniquingKeysWith: { _, last in last })
+    }
+
+    /// The same in the order given, with what is given twice.
+    func orderedPairs(_ key: String) throws(PlatformError) -> [(String, String)] {
+        var pairs: [(String, String)] = []
+        for (index, item) in try objects(key).enumerated() {
+            guard let name = try item.text("key"), !name.isEmpty else { throw missing("\(key)[\(index)].key") }
+            pairs.append((name, try item.text("value") ?? ""))
+        }
         return pairs
     }
 
-    private func missing(_ key: String) -> PlatformError {
-        PlatformError(.invalidArgument, "Missing value for required parameter '\(key)'. See the API docs for more information about request parameters.")
+    /// The name of a registered model.
+    func modelName(_ key: String = "name") throws(PlatformError) -> String {
+        let name = try required(key)
+        guard !name.allSatisfy(\.isWhitespace) else { throw NameRules.missing(key) }
+        try NameRules.check(modelName: name)
+        return name
     }
 
-    private func invalid(_ value: JSONValue, _ key: String) -> PlatformError {
+    /// The number of a version, as the text that stores and messages use.
+    func modelVersion() throws(PlatformError) -> String {
+        let version = try required("version")
+        guard Int64(version) != nil else {
+            throw PlatformError(.invalidArgument, "Parameter 'version' must be an integer, got '\(version.prefix(100))'.")
+        }
+        return version
+    }
+
+    func missing(_ key: String) -> PlatformError {
+        PlatformError(.invalidArgument, "Missing value for required parameter '\(key)'. \(Self.hint)")
+    }
+
+    func invalid(_ value: JSONValue, _ key: String) -> PlatformError {
         PlatformError(
             .invalidArgument,
-            "Invalid value \(value.canonicalText.prefix(200)) for parameter '\(key)' supplied. See the API docs for more information about request parameters."
+            "Invalid value \(value.canonicalText.prefix(200)) for parameter '\(key)' supplied:  Hint: Value was of type "
+                + "'\(Self.pythonType(value))'. \(Self.hint)"
         )
+    }
+
+    static let hint = "See the API docs for more information about request parameters."
+
+    /// What MLflow's messages call a value's type.
+    private static func pythonType(_ value: JSONValue) -> String {
+        if value.isNull { return "NoneType" }
+        if value.stringValue != nil { return "str" }
+        if value.boolValue != nil { return "bool" }
+        if value.intValue != nil { return "int" }
+        if value.doubleValue != nil { return "float" }
+        return value.arrayValue != nil ? "list" : "dict"
     }
 }

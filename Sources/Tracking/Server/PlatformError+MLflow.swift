@@ -11,6 +11,8 @@ extension PlatformError.Code {
         case .notFound: ("RESOURCE_DOES_NOT_EXIST", .notFound)
         case .alreadyExists: ("RESOURCE_ALREADY_EXISTS", .badRequest)
         case .failedPrecondition: ("INVALID_STATE", .internalServerError)
+        case .permissionDenied: ("PERMISSION_DENIED", .forbidden)
+        case .unauthenticated: ("UNAUTHENTICATED", .unauthorized)
         case .exhausted: ("RESOURCE_EXHAUSTED", .tooManyRequests)
         case .unavailable: ("TEMPORARILY_UNAVAILABLE", .serviceUnavailable)
         case .corrupt: ("DATA_LOSS", .internalServerError)
@@ -27,6 +29,8 @@ extension PlatformError {
 
     /// ``mlflowAnswer`` for the router.
     public var mlflowResponse: Response {
-        Response(json: mlflowAnswer.body, status: mlflowAnswer.status)
+        var response = Response(json: mlflowAnswer.body, status: mlflowAnswer.status)
+        if code == .unauthenticated { response.headers[.wwwAuthenticate] = AccessPolicy.challenge }
+        return response
     }
 }

@@ -10,12 +10,22 @@ struct RunCalls: Sendable {
     private var lifecycle: [TrackingCall] {
         [
             TrackingCall(.post, "runs/create") { parameters in
+                let tags = try parameters.orderedPairs("tags").enumerated().map { try Self.tag($1, at: "tags[\($0)].") }
+                let values = Dictionary(tags, uniquingKeysWith: { _, last in last })
+                let name = try parameters.text("run_name").flatMap { $0.isEmpty ? nil : $0 }
+                if let name, let other = values["mlflow.runName"], other != name {
+                    throw PlatformError(
+                        .invalidArgument,
+                        "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
+                            + "(run_name='\(name)', mlflow.runName='\(other)')."
+                    )
+                }
                 let run = try await store.createRun(
                     experiment: try parameters.text("experiment_id").flatMap { $0.isEmpty ? nil : $0 } ?? "0",
-                    name: try parameters.text("run_name").flatMap { $0.isEmpty ? nil : $0 },
+                    name: name,
                     user: try parameters.text("user_id") ?? "",
                     started: try parameters.int("start_time").map { Timestamp(milliseconds: $0) },
-                    tags: try parameters.pairs("tags")
+                    tags: values
                 )
                 return ["run": TrackingJSON.run(run)]
             },
@@ -42,19 +52,18 @@ struct RunCalls: Sendable {
     private var logging: [TrackingCall] {
         [
             TrackingCall(.post, "runs/log-metric") { parameters in
-                try await store.log(runID: try parameters.runID(), metrics: [try metric(parameters)], parameters: [:], tags: [:])
+                let runID = try parameters.runID()
+                try await store.log(runID: runID, metrics: [try metric(parameters)], parameters: [:], tags: [:])
                 return [:]
             },
             TrackingCall(.post, "runs/log-parameter") { parameters in
-                let pair = [try parameters.required("key"): try parameters.text("value") ?? ""]
-                try Self.check(parameters: pair)
-                try await store.log(runID: try parameters.runID(), metrics: [], parameters: pair, tags: [:])
+                let (key, value) = try Self.parameter((try parameters.required("key"), try parameters.text("value") ?? ""))
+                try await store.log(runID: try parameters.runID(), metrics: [], parameters: [key: value], tags: [:])
                 return [:]
             },
             TrackingCall(.post, "runs/set-tag") { parameters in
-                let pair = [try parameters.required("key"): try parameters.text("value") ?? ""]
-                try Self.check(tags: pair)
-                try await store.log(runID: try parameters.runID(), metrics: [], parameters: [:], tags: pair)
+                let (key, value) = try Self.tag((try parameters.required("key"), try parameters.text("value") ?? ""))
+                try await store.log(runID: try parameters.runID(), metrics: [], parameters: [:], tags: [key: value])
                 return [:]
             },
             TrackingCall(.post, "runs/delete-tag") { parameters in
@@ -63,6 +72,8 @@ struct RunCalls: Sendable {
             },
             TrackingCall(.post, "runs/log-batch") { try await logBatch($0) },
             TrackingCall(.post, "runs/log-inputs") { parameters in
+                let inputs = try parameters.objects("datasets")
+                for input in inputs { try NameRules.check(dataset: input.value("dataset") ?? [:], tags: try input.objects("tags")) }
                 try await store.logInputs(
                     runID: try parameters.required("run_id"),
                     datasets: try parameters.list("datasets"),
@@ -71,6 +82,7 @@ struct RunCalls: Sendable {
                 return [:]
             },
             TrackingCall(.post, "runs/outputs") { parameters in
+                guard parameters.value("models") != nil else { throw parameters.missing("models") }
                 let models = try parameters.objects("models").map {
                     ModelOutput(modelID: try $0.required("model_id"), step: try $0.int("step") ?? 0)
                 }
@@ -87,18 +99,9 @@ struct RunCalls: Sendable {
             },
             TrackingCall(.post, "runs/search") { parameters in
                 let search = try Search(parameters, defaultLimit: TrackingLimits.searchResultsDefault, view: "run_view_type")
+                try SearchVocabulary.runs.check(search)
                 return try await store.searchRuns(experiments: try parameters.texts("experiment_ids"), search)
                     .json("runs", TrackingJSON.run)
-            },
-            TrackingCall(.get, "metrics/get-history") { parameters in
-                let token = try parameters.text("page_token") ?? ""
-                let page = try await store.metricHistory(
-                    runID: try parameters.runID(),
-                    key: try parameters.required("metric_key"),
-                    limit: Int(min(max(try parameters.int("max_results") ?? 25_000, 1), TrackingLimits.searchResultsMax)),
-                    after: token.isEmpty ? nil : try SearchCursor(token: token)
-                )
-                return page.json("metrics", TrackingJSON.metric)
             },
         ]
     }
@@ -111,38 +114,57 @@ struct RunCalls: Sendable {
         return status
     }
 
-    private func metric(_ parameters: Parameters) throws -> Metric {
-        let key = try parameters.required("key")
-        guard key.utf8.count <= TrackingLimits.keyBytesMax else { throw Self.tooLong("metric name", key) }
-        guard let time = try parameters.int("timestamp") else {
-            throw PlatformError(.invalidArgument, "Missing value for required parameter 'timestamp'. See the API docs for more information about request parameters.")
+    /// - Parameter path: Where it is in a batch, for messages: `metrics[3].`.
+    private func metric(_ parameters: Parameters, at path: @autoclosure () -> String = "") throws -> Metric {
+        guard let givenKey = parameters.value("key"), givenKey != "" else { throw parameters.missing("\(path())key") }
+        guard let givenValue = parameters.value("value"), givenValue != "" else { throw parameters.missing("\(path())value") }
+        guard let givenTime = parameters.value("timestamp"), givenTime != "" else { throw parameters.missing("\(path())timestamp") }
+        let key = try givenKey.stringValue ?? parameters.required("key")
+        let value = try givenValue.doubleValue ?? parameters.double("value")
+        let time = try givenTime.intValue ?? parameters.int("timestamp") ?? 0
+        try NameRules.check(key: key, path: "\(path())name")
+        guard time >= 0 else {
+            throw PlatformError(
+                .invalidArgument,
+                "Invalid value \(time) for parameter '\(path())timestamp' supplied: metric '\(key)' (value=\(value)). "
+                    + "Timestamp must be a nonnegative long (64-bit integer) "
+            )
         }
+        try NameRules.check(length: key, NameRules.keyMax, "Metric name")
         return Metric(
             key: key,
-            value: try parameters.double("value"),
+            // MLflow keeps infinities as the largest numbers, and that is what its clients get back.
+            value: value.isInfinite ? (value > 0 ? .greatestFiniteMagnitude : -.greatestFiniteMagnitude) : value,
             timestamp: Timestamp(milliseconds: time),
             step: try parameters.int("step") ?? 0,
-            modelID: try parameters.text("model_id")
+            modelID: try parameters.text("model_id").flatMap { $0.isEmpty ? nil : $0 }
         )
     }
 
     private func logBatch(_ parameters: Parameters) async throws -> JSONValue {
-        let metrics = try parameters.objects("metrics").map { try metric($0) }
-        let params = try parameters.pairs("params")
-        let tags = try parameters.pairs("tags")
+        let runID = try parameters.runID()
+        let metrics = try parameters.objects("metrics").enumerated().map { try metric($1, at: "metrics[\($0)].") }
+        let params = try parameters.orderedPairs("params").enumerated().map { try Self.parameter($1, at: "params[\($0)].") }
+        let tags = try parameters.orderedPairs("tags").enumerated().map { try Self.tag($1, at: "tags[\($0)].") }
         try Self.checkCount(metrics.count, TrackingLimits.metricsPerBatchMax, "metrics")
         try Self.checkCount(params.count, TrackingLimits.parametersPerBatchMax, "params")
         try Self.checkCount(tags.count, TrackingLimits.tagsPerBatchMax, "tags")
-        try Self.check(parameters: params)
-        try Self.check(tags: tags)
-        // One key twice with two values is the clash that a second call would be.
-        let given = try parameters.objects("params")
-        if given.count != params.count {
-            for item in given where params[try item.required("key")] != (try item.text("value") ?? "") {
-                throw PlatformError(.invalidArgument, "Duplicate parameter keys have been submitted: ['\(try item.required("key"))']. Please ensure the request contains only one param value per param key.")
-            }
+        try Self.checkCount(
+            metrics.count + params.count + tags.count,
+            TrackingLimits.entitiesPerBatchMax,
+            "metrics, params, and tags"
+        )
+        var values: [String: String] = [:]
+        var twice: [String] = []
+        for (key, value) in params where values.updateValue(value, forKey: key) != nil { twice.append("'\(key)'") }
+        guard twice.isEmpty else {
+            throw PlatformError(
+                .invalidArgument,
+                "Duplicate parameter keys have been submitted: [\(twice.joined(separator: ", "))]. "
+                    + "Please ensure the request contains only one param value per param key."
+            )
         }
-        try await store.log(runID: try parameters.runID(), metrics: metrics, parameters: params, tags: tags)
+        try await store.log(runID: runID, metrics: metrics, parameters: values, tags: Dictionary(tags, uniquingKeysWith: { _, last in last }))
         return [:]
     }
 
@@ -152,25 +174,15 @@ struct RunCalls: Sendable {
         }
     }
 
-    private static func check(parameters: [String: String]) throws {
-        for (key, value) in parameters {
-            guard key.utf8.count <= TrackingLimits.keyBytesMax else { throw tooLong("param name", key) }
-            guard value.count <= TrackingLimits.parameterValueMax else {
-                throw PlatformError(.invalidArgument, "Param value '\(value.prefix(250))...' had length \(value.count), which exceeded length limit of \(TrackingLimits.parameterValueMax)")
-            }
-        }
+    private static func parameter(_ pair: (String, String), at path: String = "") throws -> (String, String) {
+        try NameRules.check(key: pair.0, path: "\(path)key")
+        try NameRules.check(length: pair.0, NameRules.keyMax, "Param key")
+        return (pair.0, NameRules.cut(pair.1, NameRules.parameterValueMax))
     }
 
-    private static func check(tags: [String: String]) throws {
-        for (key, value) in tags {
-            guard key.utf8.count <= TrackingLimits.keyBytesMax else { throw tooLong("tag name", key) }
-            guard value.count <= TrackingLimits.tagValueMax else {
-                throw PlatformError(.invalidArgument, "Tag value '\(value.prefix(250))...' had length \(value.count), which exceeded length limit of \(TrackingLimits.tagValueMax)")
-            }
-        }
-    }
-
-    private static func tooLong(_ what: String, _ key: String) -> PlatformError {
-        PlatformError(.invalidArgument, "The \(what) '\(key.prefix(80))…' is longer than \(TrackingLimits.keyBytesMax) bytes")
+    private static func tag(_ pair: (String, String), at path: String = "") throws -> (String, String) {
+        try NameRules.check(key: pair.0, path: "\(path)key")
+        try NameRules.check(length: pair.0, NameRules.keyMax, "\(path)key")
+        return (pair.0, NameRules.cut(pair.1, NameRules.tagValueMax))
     }
 }

@@ -2,6 +2,7 @@ import HTTPTypes
 import NIOCore
 import SlipwayCore
 import SlipwayHTTP
+import SlipwayTracking
 
 /// The calls that training loops and gates make all day, answered on the event loop: one key looked up, or
 /// one write handed to the writer.
@@ -10,6 +11,7 @@ import SlipwayHTTP
 struct TrackingFastRoutes: FastRoutes {
     /// `GET /api/2.0/mlflow/runs/get` → the call.
     private let calls: [String: TrackingCall]
+    private let access: AccessPolicy
 
     private static let quick: Set<String> = [
         "POST runs/create", "GET runs/get", "POST runs/update", "POST runs/log-metric", "POST runs/log-parameter", "POST runs/log-batch",
@@ -17,12 +19,13 @@ struct TrackingFastRoutes: FastRoutes {
         "GET registered-models/alias", "GET model-versions/get", "GET model-versions/get-download-uri", "POST model-versions/create",
     ]
 
-    init(_ calls: [TrackingCall], prefixes: [String]) {
+    init(_ calls: [TrackingCall], prefixes: [String], access: AccessPolicy) {
         var known: [String: TrackingCall] = [:]
         for call in calls where Self.quick.contains("\(call.method.rawValue) \(call.path)") {
             for prefix in prefixes { known["\(call.method.rawValue) /\(prefix)/\(call.path)"] = call }
         }
         self.calls = known
+        self.access = access
     }
 
     var bodyBytesMax: Int { Limits.jsonBytesMax }
@@ -36,10 +39,20 @@ struct TrackingFastRoutes: FastRoutes {
     }
 
     func answer(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer {
+        let caller: String?
+        switch access.decision(on: request.head) {
+        case .granted(let name): caller = name
+        case .refused(let error): return .now(FastResponse(error))
+        }
         let promise = eventLoop.makePromise(of: FastResponse.self)
         let call = calls["\(request.head.method.rawValue) \(request.path)"]
         Task(executorPreference: EventLoopTaskExecutor(eventLoop)) {
-            promise.succeed(await Self.answer(request, call))
+            guard let caller else {
+                promise.succeed(await Self.answer(request, call))
+                return
+            }
+            let origin = ChangeOrigin(actor: .init(name: caller, kind: .token))
+            promise.succeed(await ChangeOrigin.$current.withValue(origin) { await Self.answer(request, call) })
         }
         return .later(promise.futureResult)
     }
@@ -61,6 +74,8 @@ struct TrackingFastRoutes: FastRoutes {
 extension FastResponse {
     fileprivate init(_ error: PlatformError) {
         let (status, body) = error.mlflowAnswer
-        self.init(status: status, headers: TrackingFastRoutes.jsonHeaders, body: ByteBuffer(bytes: body.canonicalBytes))
+        var headers = TrackingFastRoutes.jsonHeaders
+        if error.code == .unauthenticated { headers[.wwwAuthenticate] = AccessPolicy.challenge }
+        self.init(status: status, headers: headers, body: ByteBuffer(bytes: body.canonicalBytes))
     }
 }

@@ -18,8 +18,22 @@ enum TrackingJSON {
             "experiment_id": .string("\(experiment.id)"), "name": .string(experiment.name),
             "artifact_location": .string(experiment.artifactLocation), "lifecycle_stage": .string(experiment.stage.rawValue),
             "creation_time": .int(experiment.created.milliseconds), "last_update_time": .int(experiment.updated.milliseconds),
-            "tags": pairs(experiment.tags),
+            "tags": pairs(experiment.tags), "workspace": "default",
         ]
+    }
+
+    static func dataset(_ dataset: DatasetSummary) -> JSONValue {
+        var members: [String: JSONValue] = [
+            "experiment_id": .string("\(dataset.experimentID)"), "name": .string(dataset.name), "digest": .string(dataset.digest),
+        ]
+        if let context = dataset.context { members["context"] = .string(context) }
+        return .object(members)
+    }
+
+    static func metric(_ metric: RunMetric) -> JSONValue {
+        guard case .object(var members) = self.metric(metric.metric) else { return .null }
+        members["run_id"] = .string(metric.runID)
+        return .object(members)
     }
 
     static func run(_ run: Run) -> JSONValue {
@@ -76,22 +90,27 @@ enum TrackingJSON {
         [
             "name": .string(model.name), "creation_timestamp": .int(model.created.milliseconds),
             "last_updated_timestamp": .int(model.updated.milliseconds), "description": .string(model.description),
-            "latest_versions": .array(model.latestVersions.map(version)), "tags": pairs(model.tags),
+            "latest_versions": .array(model.latestVersions.map { version($0, showsAliases: false) }), "tags": pairs(model.tags),
             "aliases": .array(
                 model.aliases.sorted { $0.key < $1.key }.map { ["alias": .string($0.key), "version": .string("\($0.value)")] }
             ),
         ]
     }
 
-    static func version(_ version: ModelVersionRecord) -> JSONValue {
+    static func version(_ record: ModelVersionRecord) -> JSONValue {
+        version(record, showsAliases: true)
+    }
+
+    /// - Parameter showsAliases: MLflow leaves them out where the model says them itself.
+    private static func version(_ version: ModelVersionRecord, showsAliases: Bool) -> JSONValue {
         var members: [String: JSONValue] = [
             "name": .string(version.name), "version": .string("\(version.version)"),
             "creation_timestamp": .int(version.created.milliseconds), "last_updated_timestamp": .int(version.updated.milliseconds),
             "user_id": .string(version.user), "current_stage": .string(version.stage), "description": .string(version.description),
             "source": .string(version.source), "run_id": .string(version.runID), "run_link": .string(version.runLink),
             "status": .string(version.status), "status_message": "", "tags": pairs(version.tags),
-            "aliases": .array(version.aliases.map { .string($0) }),
         ]
+        if showsAliases { members["aliases"] = .array(version.aliases.map { .string($0) }) }
         if let model = version.modelID { members["model_id"] = .string(model) }
         return .object(members)
     }

@@ -14,14 +14,29 @@ public import SlipwayTracking
 public struct TrackingRoutes: Sendable {
     let store: any TrackingStore
     let artifacts: any ArtifactStore
+    let origins: ChangeOrigins
+    let access: AccessPolicy
+    let reports: ArtifactReports
 
-    public init(store: any TrackingStore, artifacts: any ArtifactStore) {
+    /// - Parameters:
+    ///   - reconcilerSecret: What shows that a caller is the environment's reconciler; `nil` where none is known.
+    ///   - access: Who may ask for what.
+    public init(
+        store: any TrackingStore,
+        artifacts: any ArtifactStore,
+        reconcilerSecret: String? = nil,
+        access: AccessPolicy = .loopback,
+        logger: Logger = Logger(label: "slipway.tracking")
+    ) {
         self.store = store
         self.artifacts = artifacts
+        self.access = access
+        origins = ChangeOrigins(reconcilerSecret: reconcilerSecret)
+        reports = ArtifactReports(logger: logger)
     }
 
     /// The listener that serves these routes.
-    public func server(host: String, port: Int, logger: Logger) -> HTTPServer {
+    public func server(host: String, port: Int, tls: ServerTLS? = nil, logger: Logger) -> HTTPServer {
         let router = Router(context: PlatformRequestContext.self)
         add(to: router)
         return HTTPServer(
@@ -29,8 +44,9 @@ public struct TrackingRoutes: Sendable {
             host: host,
             port: port,
             router: router,
-            fastRoutes: TrackingFastRoutes(calls, prefixes: Self.prefixes.map { "\($0)/2.0/mlflow" }),
+            fastRoutes: TrackingFastRoutes(calls, prefixes: Self.prefixes.map { "\($0)/2.0/mlflow" }, access: access),
             eventLoops: Self.eventLoops,
+            tls: tls,
             logger: logger
         )
     }
@@ -41,29 +57,47 @@ public struct TrackingRoutes: Sendable {
 
     private var calls: [TrackingCall] {
         ExperimentCalls(store: store).all + RunCalls(store: store).all + LoggedModelCalls(store: store).all
-            + RegistryCalls(store: store).all + ArtifactCalls(store: store, artifacts: artifacts).all
+            + MetricHistoryCalls(store: store).all + RegistryCalls(store: store).all
+            + ArtifactCalls(store: store, artifacts: artifacts).all
     }
 
     public func add(to router: Router<PlatformRequestContext>) {
+        // First: it stands before what is added after it.
+        router.add(middleware: AccessMiddleware(policy: access))
         router.get("health") { _, _ in "OK" }
         router.get("version") { _, _ in TrackingLimits.mlflowVersion }
+        router.get("metrics") { _, _ in
+            var page = MetricsPage()
+            reports.add(to: &page)
+            return page.response
+        }
+        let transfer = ArtifactTransfer(artifacts: artifacts, reports: reports)
+        let grants = DownloadGrants()
         for prefix in Self.prefixes {
             for call in calls { add(call, to: router.group(RouterPath("\(prefix)/2.0/mlflow"))) }
             router.get(RouterPath("\(prefix)/3.0/mlflow/server-info")) { _, _ in
                 Response(json: [
                     "store_type": "SqlStore", "workspaces_enabled": false, "trace_archival_enabled": false,
-                    "multipart_uploads_enabled": false, "multipart_downloads_enabled": false,
+                    // Downloads in ranges work too, but a client told so asks twice for every small file.
+                    "multipart_uploads_enabled": true, "multipart_downloads_enabled": false,
                 ])
             }
-            ArtifactProxy(artifacts: artifacts).add(to: router.group(RouterPath("\(prefix)/2.0/mlflow-artifacts")))
+            let place = "\(prefix)/2.0/mlflow-artifacts"
+            ArtifactProxy(artifacts: artifacts, transfer: transfer).add(to: router.group(RouterPath(place)))
+            MultipartCalls(artifacts: artifacts, transfer: transfer, grants: grants, place: "/\(place)").add(to: router.group(RouterPath(place)))
         }
-        ArtifactDownloads(store: store, artifacts: artifacts).add(to: router)
+        ArtifactDownloads(store: store, transfer: transfer).add(to: router)
+        AliasHistoryRoutes(ledger: store).add(to: router)
     }
 
     private func add(_ call: TrackingCall, to group: RouterGroup<PlatformRequestContext>) {
         group.on(RouterPath(call.path), method: call.method) { request, context in
             do {
-                return Response(json: try await call.handle(try await parameters(request, context)))
+                let parameters = try await parameters(request, context)
+                guard request.method != .get else { return Response(json: try await call.handle(parameters)) }
+                return try await ChangeOrigin.$current.withValue(try origins.origin(of: request.headers)) {
+                    Response(json: try await call.handle(parameters))
+                }
             } catch let error as PlatformError {
                 return error.mlflowResponse
             }
@@ -108,25 +142,38 @@ enum TrackingLimits {
     static let parametersPerBatchMax = 100
     static let tagsPerBatchMax = 100
     static let entitiesPerBatchMax = 1000
-    static let keyBytesMax = 250
-    static let parameterValueMax = 6000
-    static let tagValueMax = 8000
     static let searchResultsMax: Int64 = 50_000
+    static let registeredModelsMax: Int64 = 1000
+    static let modelVersionsMax: Int64 = 200_000
+    static let historyRunsMax = 100
+    static let historyResultsMax: Int64 = 25_000
+    /// Of one run, in `get-history-bulk-interval`.
+    static let historySamplesMax: Int64 = 2500
+    static let datasetExperimentsMax = 20
+    static let datasetsFoundMax = 1000
     static let searchResultsDefault: Int64 = 1000
     static let registrySearchDefault: Int64 = 100
     static let eventLoops = 2
-    static let artifactChunkBytes = 256 << 10
+    static let artifactChunkBytes = 1 << 20
+    static let artifactThreads = 8
 }
 
 extension Search {
     /// Reads what every search has in common.
-    init(_ parameters: Parameters, defaultLimit: Int64, view: String? = nil) throws(PlatformError) {
+    init(
+        _ parameters: Parameters,
+        defaultLimit: Int64,
+        limitMax: Int64 = TrackingLimits.searchResultsMax,
+        view: String? = nil,
+        words: LimitWords = .others
+    ) throws(PlatformError) {
         let limit = try parameters.int("max_results") ?? defaultLimit
-        guard limit >= 1, limit <= TrackingLimits.searchResultsMax else {
-            throw PlatformError(
-                .invalidArgument,
-                "Invalid value for request parameter max_results. It must be at most \(TrackingLimits.searchResultsMax), but got value \(limit)"
-            )
+        guard limit >= 1 else {
+            throw PlatformError(.invalidArgument, "Invalid value \(limit) for parameter 'max_results' supplied. It must be a positive integer")
+        }
+        guard limit <= limitMax else {
+            guard words == .experiments else { throw parameters.invalid(parameters.value("max_results") ?? .int(limit), "max_results") }
+            throw PlatformError(.invalidArgument, "Invalid value \(limit) for parameter 'max_results' supplied. It must be at most \(limitMax)")
         }
         var order: [SortTerm] = []
         for text in try parameters.texts("order_by") { order.append(try FilterParser.sortTerm(text)) }
@@ -136,7 +183,12 @@ extension Search {
             if let text = try parameters.text(key) { filterText = text }
         }
         var viewText: String?
-        if let view { viewText = try parameters.text(view) }
+        // An enum may come as its number.
+        if let view, let number = parameters.value(view)?.intValue, let name = Self.viewNumbers[number] {
+            viewText = name
+        } else if let view {
+            viewText = try parameters.text(view)
+        }
         self.init(
             filter: try FilterParser.filter(filterText),
             order: order,
@@ -144,6 +196,14 @@ extension Search {
             limit: Int(limit),
             after: token.isEmpty ? nil : try SearchCursor(token: token)
         )
+    }
+
+    private static let viewNumbers: [Int64: String] = [1: "ACTIVE_ONLY", 2: "DELETED_ONLY", 3: "ALL"]
+
+    /// MLflow says in two ways that a page is too large.
+    enum LimitWords {
+        case experiments
+        case others
     }
 
     private static func view(_ text: String?) throws(PlatformError) -> ViewType {

@@ -27,11 +27,11 @@ struct ControlClientTests {
         #expect(peer.requests.last?.body == #"{"project":"/p"}"#)
     }
 
-    @Test("A refused token is failed_precondition; another program is unavailable")
+    @Test("A refused token is unauthenticated; another program is unavailable")
     func strangers() async throws {
         try await withControl(FakePeer { _ in throw HTTPError(.unauthorized, message: "the environment's token is needed") }) { control in
             let error = await #expect(throws: PlatformError.self) { try await control.post("reconcile", [:]) }
-            #expect(error?.code == .failedPrecondition)
+            #expect(error?.code == .unauthenticated)
             #expect(error?.message == "the environment's token is needed")
         }
         try await withControl(FakePeer { _ in json("<html>") }) { control in

@@ -61,7 +61,7 @@ struct HTTPGatewayControlTests {
             let release = try release(["A": (1, 10_000)], lastGood: nil)
             source.set(release, commit: 1)
             let error = await #expect(throws: PlatformError.self) { try await control.reload(release, commit: try commit(1)) }
-            #expect(error?.code == .failedPrecondition)
+            #expect(error?.code == .unauthenticated)
             #expect(error?.message.contains("token") == true)
         }
     }

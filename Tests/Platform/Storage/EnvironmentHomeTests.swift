@@ -60,6 +60,24 @@ struct EnvironmentHomeTests {
         }
     }
 
+    @Test("The reconciler's secret is another one, made once and kept for its owner alone; one that others can read is refused")
+    func reconcilerSecret() async throws {
+        try await withHome { home in
+            try home.create()
+            let secret = try home.reconcilerSecret()
+            #expect(secret.utf8.count == 64)
+            #expect(try home.reconcilerSecret() == secret)
+            #expect(try home.token() != secret)
+            #expect(try mode(home.reconcilerSecretFile) == 0o600)
+            #expect(chmod(home.reconcilerSecretFile, 0o644) == 0)
+            let open = #expect(throws: PlatformError.self) { try home.reconcilerSecret() }
+            #expect(open?.code == .failedPrecondition)
+            try AtomicFile(home.reconcilerSecretFile, isPrivate: true).write("")
+            let empty = #expect(throws: PlatformError.self) { try home.reconcilerSecret() }
+            #expect(empty?.code == .corrupt)
+        }
+    }
+
     @Test("A token that others can read, or that is too short to be one, is refused and not replaced")
     func badToken() async throws {
         try await withHome { home in

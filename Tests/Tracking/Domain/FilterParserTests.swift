@@ -144,24 +144,3 @@ struct FilterParserTests {
         #expect(accepted > 100)
     }
 }
-
-@Suite("Artifact path")
-struct ArtifactPathTests {
-    @Test("A path that could lead out of the store is refused", arguments: [
-        "", "/etc/passwd", "..", "../x", "a/../../x", "a/..", ".", "a/./b", "a//b", "a/", "a\\..\\b", "a\u{0}b",
-        String(repeating: "a", count: 1025),
-    ])
-    func refused(text: String) {
-        let error = #expect(throws: PlatformError.self) { try ArtifactPath(text) }
-        #expect(error?.code == .invalidArgument)
-        #expect(error?.message.hasPrefix("Invalid path: ") == true)
-    }
-
-    @Test("A plain path is kept as it is, and appending is checked as well")
-    func accepted() throws {
-        let path = try ArtifactPath("0/run/artifacts/..data/größe.txt")
-        #expect(path.text == "0/run/artifacts/..data/größe.txt")
-        #expect(try path.appending("b").text == "0/run/artifacts/..data/größe.txt/b")
-        #expect(throws: PlatformError.self) { try path.appending("../../x") }
-    }
-}

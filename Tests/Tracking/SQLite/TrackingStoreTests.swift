@@ -1,7 +1,8 @@
+import Foundation
 import SlipwayCore
 import SlipwayTesting
 import SlipwayTracking
-import SlipwayTrackingSQLite
+@testable import SlipwayTrackingSQLite
 import Testing
 
 @Suite("SQLite tracking store")
@@ -23,7 +24,7 @@ struct TrackingStoreTests {
                 try await store.log(runID: run.id, metrics: [metric(1, time: 1, step: 0)], parameters: ["depth": "4", "new": "1"], tags: ["t": "x"])
             }
             #expect(error?.code == .invalidArgument)
-            #expect(error?.message.contains("key='depth' was already logged with value='3'") == true)
+            #expect(error?.message.contains("{'key': 'depth', 'old_value': '3', 'new_value': ") == true)
             let after = try await store.run(id: run.id)
             #expect(after.parameters == ["depth": "3"])
             #expect(after.metrics.isEmpty && after.tags["t"] == nil)
@@ -151,20 +152,27 @@ struct TrackingStoreTests {
 
     @Test("Pages join to what one page shows, without a gap or a repeat", arguments: orders)
     func pages(order: [String]) async throws {
-        try await withStore { store in
-            for number in 0..<23 { try await Self.add(number, to: store) }
+        try await withScratchFolder { folder in
+            let path = folder.appending(path: "tracking.db").path
+            let sorting = try SQLiteTrackingStore(path: path, candidatesSorted: 1_000)
+            let reading = try SQLiteTrackingStore(path: path, candidatesSorted: 5)
+            for number in 0..<23 { try await Self.add(number, to: sorting) }
             let terms = try order.map { try FilterParser.sortTerm($0) }
-            let whole = try await store.searchRuns(experiments: ["0"], Search(order: terms, limit: 100)).items.map(\.id)
+            let whole = try await sorting.searchRuns(experiments: ["0"], Search(order: terms, limit: 100)).items.map(\.id)
             #expect(whole.count == 23)
-            for size in [1, 4, 23] {
-                #expect(try await Self.pages(store, terms, size: size).flatMap { $0 } == whole, "pages of \(size)")
+            // Sorted, or read in the order of an index: the same.
+            for store in [sorting, reading] {
+                for size in [1, 4, 23, 100] {
+                    let pages = try await Self.pages(store, terms, size: size)
+                    #expect(pages.flatMap { $0 } == whole, "pages of \(size), \(store.candidatesSorted) candidates sorted")
+                }
             }
         }
     }
 
-    @Test("What others write between two pages repeats and hides nothing of what was there", arguments: orders)
-    func pagesUnderWrites(order: [String]) async throws {
-        try await withStore { store in
+    @Test("What others write between two pages repeats and hides nothing of what was there", arguments: orders, [1_000, 5])
+    func pagesUnderWrites(order: [String], candidatesSorted: Int) async throws {
+        try await withStore(candidatesSorted: candidatesSorted) { store in
             for number in 0..<20 { try await Self.add(number, to: store) }
             let terms = try order.map { try FilterParser.sortTerm($0) }
             let before = try await store.searchRuns(experiments: ["0"], Search(order: terms, limit: 100)).items.map(\.id)

@@ -18,6 +18,8 @@ struct BadRequestTests {
 
     private static let hint = ". See the API docs for more information about request parameters."
 
+    private static func typed(_ type: String) -> String { ":  Hint: Value was of type '\(type)'\(hint)" }
+
     private static let cases = [
         // Broken JSON
         Case(path: "runs/create", body: "{", message: ""),
@@ -28,12 +30,12 @@ struct BadRequestTests {
         Case(path: "runs/create", body: "[]", message: "the request body must be a JSON object"),
         Case(path: "runs/create", body: "null", message: "the request body must be a JSON object"),
         // Wrong types
-        Case(path: "experiments/create", body: "{\"name\":7}", message: "Invalid value 7 for parameter 'name' supplied\(hint)"),
-        Case(path: "runs/create", body: "{\"tags\":{}}", message: "Invalid value {} for parameter 'tags' supplied\(hint)"),
-        Case(path: "runs/create", body: "{\"tags\":[1]}", message: "Invalid value 1 for parameter 'tags' supplied\(hint)"),
-        Case(path: "runs/create", body: "{\"start_time\":\"soon\"}", message: "Invalid value \"soon\" for parameter 'start_time' supplied\(hint)"),
-        Case(path: "runs/create", body: "{\"start_time\":1.5}", message: "Invalid value 1.5 for parameter 'start_time' supplied\(hint)"),
-        Case(path: "runs/log-metric", body: "{\"run_id\":\"x\",\"key\":\"k\",\"timestamp\":1,\"value\":\"much\"}", message: "Invalid value \"much\" for parameter 'value' supplied\(hint)"),
+        Case(path: "experiments/create", body: "{\"name\":7}", message: "Invalid value 7 for parameter 'name' supplied\(typed("int"))"),
+        Case(path: "runs/create", body: "{\"tags\":{}}", message: "Invalid value {} for parameter 'tags' supplied\(typed("dict"))"),
+        Case(path: "runs/create", body: "{\"tags\":[1]}", message: "Invalid value 1 for parameter 'tags' supplied\(typed("int"))"),
+        Case(path: "runs/create", body: "{\"start_time\":\"soon\"}", message: "Invalid value \"soon\" for parameter 'start_time' supplied\(typed("str"))"),
+        Case(path: "runs/create", body: "{\"start_time\":1.5}", message: "Invalid value 1.5 for parameter 'start_time' supplied\(typed("float"))"),
+        Case(path: "runs/log-metric", body: "{\"run_id\":\"x\",\"key\":\"k\",\"timestamp\":1,\"value\":\"much\"}", message: "Invalid value \"much\" for parameter 'value' supplied\(typed("str"))"),
         Case(path: "runs/update", body: "{\"run_id\":\"x\",\"status\":\"DONE\"}", message: "Invalid value \"DONE\" for parameter 'status' supplied."),
         // Missing parameters
         Case(path: "experiments/create", body: "{}", message: "Missing value for required parameter 'name'\(hint)"),
@@ -45,8 +47,8 @@ struct BadRequestTests {
         Case(path: "runs/log-metric", body: "{\"run_id\":\"x\",\"key\":\"k\",\"value\":1}", message: "Missing value for required parameter 'timestamp'\(hint)"),
         Case(path: "model-versions/create", body: "{\"source\":\"s3://x\"}", message: "Missing value for required parameter 'name'\(hint)"),
         // Out of bounds
-        Case(path: "runs/search", body: "{\"max_results\":50001}", message: "Invalid value for request parameter max_results. It must be at most 50000, but got value 50001"),
-        Case(path: "runs/search", body: "{\"max_results\":0}", message: "Invalid value for request parameter max_results. It must be at most 50000, but got value 0"),
+        Case(path: "runs/search", body: "{\"max_results\":50001}", message: "Invalid value 50001 for parameter 'max_results' supplied\(typed("int"))"),
+        Case(path: "runs/search", body: "{\"max_results\":0}", message: "Invalid value 0 for parameter 'max_results' supplied. It must be a positive integer"),
         Case(path: "runs/search", body: "{\"page_token\":\"x\"}", message: "Invalid page token, could not parse 'x'"),
         Case(path: "runs/search", body: "{\"page_token\":\"-5\"}", message: "Invalid page token, could not parse '-5'"),
         Case(path: "runs/search", body: "{\"run_view_type\":\"SOME\"}", message: "Invalid view type 'SOME'"),

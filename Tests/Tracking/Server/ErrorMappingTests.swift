@@ -11,6 +11,8 @@ struct ErrorMappingTests {
         .notFound: ("RESOURCE_DOES_NOT_EXIST", 404),
         .alreadyExists: ("RESOURCE_ALREADY_EXISTS", 400),
         .failedPrecondition: ("INVALID_STATE", 500),
+        .permissionDenied: ("PERMISSION_DENIED", 403),
+        .unauthenticated: ("UNAUTHENTICATED", 401),
         .exhausted: ("RESOURCE_EXHAUSTED", 429),
         .unavailable: ("TEMPORARILY_UNAVAILABLE", 503),
         .corrupt: ("DATA_LOSS", 500),

@@ -1,0 +1,60 @@
+import SlipwayCore
+import SlipwayRelease
+import Testing
+
+@Suite("Platform file")
+struct PlatformFileTests {
+    private static let head = "apiVersion: slipway.dev/v1\nkind: Platform\nmetadata: { name: dev }\n"
+
+    private func parse(_ text: String) throws -> PlatformFile {
+        try PlatformFile.parse(text, environment: try EnvironmentName("dev"))
+    }
+
+    @Test("The protected aliases are read, in whichever style of YAML", arguments: [
+        "spec: { registry: { protectedAliases: [champion, A, B] } }\n",
+        "spec:\n  registry:\n    protectedAliases:\n      - champion\n      - B\n      - A\n",
+    ])
+    func read(spec: String) throws {
+        #expect(try parse(Self.head + spec).protectedAliases.map(\.text) == ["A", "B", "champion"])
+    }
+
+    @Test("What is left out protects nothing", arguments: [
+        "", "spec:\n", "spec: {}\n", "spec: { registry: }\n", "spec: { registry: {} }\n", "spec: { registry: { protectedAliases: } }\n",
+        "spec: { registry: { protectedAliases: [] } }\n",
+    ])
+    func nothing(spec: String) throws {
+        #expect(try parse(Self.head + spec) == PlatformFile())
+    }
+
+    @Test("It is kept and read back as JSON")
+    func json() throws {
+        let file = PlatformFile(protectedAliases: [try Alias("champion"), try Alias("A")])
+        #expect(try JSONValue(encoding: file).decoded(as: PlatformFile.self) == file)
+    }
+
+    private static let refusals: [(text: String, reason: String)] = [
+        ("", "is empty"),
+        ("kind: Platform\n", ":1: 'apiVersion' must be 'slipway.dev/v1'"),
+        ("apiVersion: slipway.dev/v1\nkind: Release\n", ":2: 'kind' must be 'Platform'"),
+        ("apiVersion: slipway.dev/v1\nkind: Platform\nmetadata: { name: prod }\n", ":3: 'metadata.name' must be 'dev', as the folder is called"),
+        ("apiVersion: slipway.dev/v1\nkind: Platform\n", "'name' must be 'dev'"),
+        ("\(head)spce: {}\n", ":4: unknown key 'spce'"),
+        ("\(head)spec: 7\n", ":4: 'spec' must be a mapping"),
+        ("\(head)spec:\n  registri: {}\n", ":5: unknown key 'registri' under 'spec'"),
+        ("\(head)spec:\n  registry:\n    protectedAlias: [A]\n", ":6: unknown key 'protectedAlias' under 'spec.registry'"),
+        ("\(head)spec:\n  registry:\n    protectedAliases: champion\n", ":6: 'spec.registry.protectedAliases' must be a list"),
+        ("\(head)spec:\n  registry:\n    protectedAliases: [[A]]\n", ":6: 'spec.registry.protectedAliases' must be a list of texts"),
+        ("\(head)spec:\n  registry:\n    protectedAliases: [two words]\n", ":6: 'spec.registry.protectedAliases' has 'two words', which is not a valid alias"),
+        ("\(head)spec:\n  registry:\n    protectedAliases: [A, B, A]\n", ":6: 'spec.registry.protectedAliases' lists 'A' twice"),
+        ("\(head)spec:\n  registry:\n    protectedAliases: [\((0...100).map { "a\($0)" }.joined(separator: ", "))]\n", ":6: 'spec.registry.protectedAliases' lists more than 100"),
+    ]
+
+    @Test("A mistake is refused with file, line and reason", arguments: refusals.indices)
+    func refused(index: Int) throws {
+        let item = Self.refusals[index]
+        let error = #expect(throws: PlatformError.self) { try parse(item.text) }
+        #expect(error?.code == .invalidArgument)
+        let message = error?.message ?? ""
+        #expect(message.contains("envs/dev/platform.yaml") && message.contains(item.reason), "\(message)")
+    }
+}
