@@ -80,7 +80,7 @@ extension PlatformError {
     /// Whether other things can be copied all the same.
     var isAboutOneThing: Bool {
         switch code {
-        case .unavailable, .exhausted: false
+        case .unavailable, .exhausted, .unauthenticated: false
         default: true
         }
     }

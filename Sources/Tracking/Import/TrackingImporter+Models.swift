@@ -48,7 +48,12 @@ extension TrackingImporter {
         for (alias, version) in model.aliases.sorted(by: { $0.key < $1.key }) {
             let name = "alias '\(alias)' of \(what)"
             do {
-                tally.count(try await store.importAlias(alias, of: model.name, version: version), .aliases, name)
+                // For the ledger of aliases: nobody here moved it.
+                let origin = ChangeOrigin(actor: ChangeOrigin.Actor(name: "import", kind: .server), reason: "import from \(source.address)")
+                let outcome = try await ChangeOrigin.$current.withValue(origin) {
+                    try await store.importAlias(alias, of: model.name, version: version)
+                }
+                tally.count(outcome, .aliases, name)
             } catch let error as PlatformError where error.isAboutOneThing {
                 tally.fail(.aliases, name, error)
             }

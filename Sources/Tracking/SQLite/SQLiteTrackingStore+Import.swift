@@ -205,7 +205,11 @@ extension SQLiteTrackingStore: TrackingImport {
         guard let run = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT id FROM run WHERE uuid = ?"), arguments: [metric.runID]) else { return }
         let arguments = key(of: metric.metric, run: run) + [model]
         let isIt = "run = ?1 AND key = ?2 AND timestamp = ?3 AND step = ?4 AND ((value = ?5 AND isNaN = ?6) OR (?5 = 0 AND isNaN))"
-        guard try Row.fetchOne(try db.cachedStatement(sql: "SELECT 1 FROM metric WHERE \(isIt) AND model = ?7"), arguments: arguments) == nil else { return }
+        let isThere = try Bool.fetchOne(
+            try db.cachedStatement(sql: "SELECT 1 FROM metric WHERE \(isIt) AND model = ?7"),
+            arguments: arguments
+        )
+        guard isThere == nil else { return }
         try db.cachedStatement(sql: "UPDATE metric SET model = ?7 WHERE \(isIt) AND model = ''").execute(arguments: arguments)
         guard db.changesCount == 0 else { return }
         try db.cachedStatement(sql: "INSERT INTO metric (run, key, timestamp, step, value, isNaN, model) VALUES (?, ?, ?, ?, ?, ?, ?)").execute(arguments: arguments)

@@ -31,6 +31,8 @@ struct TrackingImporterTests {
                 ModelVersionDraft(name: "tumor", source: "s3://x", runID: "", runLink: "", description: "", tags: [:], modelID: nil)
             )
             #expect(next.version == 4, "the gap stays")
+            let moves = try await here.store.aliasMoves(of: "tumor", alias: nil, limit: 10, before: nil).moves
+            #expect(moves.count == 2 && moves.allSatisfy { $0.origin.actor.name == "import" && $0.origin.reason.contains(there.url) })
         }
     }
 
