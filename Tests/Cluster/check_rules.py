@@ -251,7 +251,8 @@ def main():
     program = options.slipway
     if program is None:
         built = [REPOSITORY / ".build" / kind / "slipway" for kind in ("release", "debug")]
-        program = next((str(path) for path in built if os.access(path, os.X_OK)), None)
+        # The newest: the other may be of an older state of the sources.
+        program = max((str(path) for path in built if os.access(path, os.X_OK)), key=os.path.getmtime, default=None)
     findings = Findings()
     with tempfile.TemporaryDirectory() as work:
         rules = load_rules(findings, options.root)
