@@ -15,6 +15,8 @@ struct GatewayCommand: AsyncParsableCommand {
         abstract: "The gateway alone: follows the releases in Git, calls a model server behind a URL.",
         discussion: """
             Each replica reads Git and asks the model server itself. The token for reloads is in <home>/token.
+            Predictions, /models and /metrics need none: on another address than loopback, something in front
+            decides who reaches it, as a NetworkPolicy does in a cluster.
 
               slipway gateway --upstream http://127.0.0.1:8000 --repository .slipway/release.git --env dev
             """
@@ -23,13 +25,12 @@ struct GatewayCommand: AsyncParsableCommand {
     @Option(help: "The environment whose releases are followed.") var env: String = "dev"
     @Option(help: ArgumentHelp("A model server; may be repeated.", valueName: "url")) var upstream: [String] = []
     @Option(help: ArgumentHelp("The Git repository of the releases.", valueName: "url")) var repository: String
-    @Option(help: "Address to listen on.") var host: String = "127.0.0.1"
+    @Option(help: "Address to listen on; 0.0.0.0 for all of the machine's.") var host: String = "127.0.0.1"
     @Option(help: "0 picks a free port.") var port: Int = 8080
     @Option(help: ArgumentHelp("Token, mirror and the chosen port.", valueName: "folder")) var home: String = ".slipway/gateway"
     @OptionGroup var logs: LogOptions
 
     func run() async throws {
-        try requireLoopback(host)
         guard !upstream.isEmpty else {
             throw PlatformError(.invalidArgument, "no '--upstream' is given", remedy: "name at least one model server, such as http://127.0.0.1:8000")
         }
