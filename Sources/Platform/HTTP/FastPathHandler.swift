@@ -34,6 +34,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReadHeld = false
     private var isDraining = false
     private var needsFlush = false
+    /// Whether the handlers behind have got parts that no read's completion has followed yet.
+    private var needsReadComplete = false
     /// Events for the handlers behind, held back while a fast answer is under way.
     private var heldEvents: [Any] = []
     private var isQuiescing = false
@@ -83,6 +85,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
             needsFlush = false
             context.flush()
         }
+        needsReadComplete = false
         context.fireChannelReadComplete()
     }
 
@@ -113,18 +116,23 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
             answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer()), context)
         case (.routed(_, let responseEnded), .end):
             exchange = .routed(requestEnded: true, responseEnded: responseEnded)
-            context.fireChannelRead(wrapInboundOut(part))
+            pass(part, context)
             finishRouted(context)
-        case (.routed, _): context.fireChannelRead(wrapInboundOut(part))
+        case (.routed, _): pass(part, context)
         case (.collecting, .head), (.answering, _): context.close(promise: nil)
         }
+    }
+
+    private func pass(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+        needsReadComplete = true
+        context.fireChannelRead(wrapInboundOut(part))
     }
 
     private func begin(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
         let path = Self.path(of: head)
         guard routes.accepts(method: head.method, path: path) else {
             exchange = .routed(requestEnded: false, responseEnded: false)
-            context.fireChannelRead(wrapInboundOut(.head(head)))
+            pass(.head(head), context)
             return
         }
         if let text = head.headerFields[.contentLength], let length = Int(text), length > routes.bodyBytesMax {
@@ -234,6 +242,11 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
             take(part, context)
         }
         isDraining = false
+        // What waited was read earlier: no other completion comes, and the handlers behind wait for one.
+        if needsReadComplete {
+            needsReadComplete = false
+            context.fireChannelReadComplete()
+        }
         if needsFlush {
             needsFlush = false
             context.flush()
