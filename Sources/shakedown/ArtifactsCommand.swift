@@ -19,18 +19,7 @@ struct ArtifactsCommand: ParsableCommand {
     private static let partMebibytes = 64
 
     func run() throws {
-        let signals = Child.endAllOnSignals()
-        defer { signals.forEach { $0.cancel() } }
-        let home = FileManager.default.temporaryDirectory.appending(path: "slipway-artifacts-\(ProcessInfo.processInfo.processIdentifier)")
-        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: home) }
-        do {
-            try measure(home)
-        } catch {
-            Child.endAll()
-            say("shakedown: NOT as promised: \(error)")
-            throw ExitCode(1)
-        }
+        try Trial.run("artifacts", keepsFailure: false, failed: "NOT as promised") { try measure($0) }
     }
 
     private func measure(_ home: URL) throws {

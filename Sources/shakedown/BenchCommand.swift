@@ -18,20 +18,10 @@ struct BenchCommand: ParsableCommand {
     var seconds: Int = 3
 
     func run() throws {
-        let signals = Child.endAllOnSignals()
-        defer { signals.forEach { $0.cancel() } }
-        let home = FileManager.default.temporaryDirectory.appending(path: "slipway-bench-\(ProcessInfo.processInfo.processIdentifier)")
-        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: home) }
-        do {
+        try Trial.run("bench", keepsFailure: false, failed: "could not measure") { home in
             try EngineCost(home: home.appending(path: "engine")).measure()
             try ServingSpeed(home: home.appending(path: "serving"), rounds: rounds, seconds: seconds).measure()
-        } catch {
-            Child.endAll()
-            say("shakedown: could not measure: \(error)")
-            throw ExitCode(1)
         }
-        Child.endAll()
     }
 }
 

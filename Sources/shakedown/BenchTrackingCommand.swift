@@ -24,19 +24,9 @@ struct BenchTrackingCommand: ParsableCommand {
     var runs: Int = 50_000
 
     func run() throws {
-        let signals = Child.endAllOnSignals()
-        defer { signals.forEach { $0.cancel() } }
-        let home = FileManager.default.temporaryDirectory.appending(path: "slipway-bench-\(ProcessInfo.processInfo.processIdentifier)")
-        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: home) }
-        do {
+        try Trial.run("bench", keepsFailure: false, failed: "could not measure") { home in
             try TrackingSpeed(home: home, seconds: seconds, rounds: rounds, runs: runs).measure()
-        } catch {
-            Child.endAll()
-            say("shakedown: could not measure: \(error)")
-            throw ExitCode(1)
         }
-        Child.endAll()
     }
 }
 

@@ -23,18 +23,7 @@ struct CrashCommand: ParsableCommand {
     var seed: UInt64 = 1
 
     func run() throws {
-        let signals = Child.endAllOnSignals()
-        defer { signals.forEach { $0.cancel() } }
-        let home = FileManager.default.temporaryDirectory.appending(path: "slipway-crash-\(ProcessInfo.processInfo.processIdentifier)")
-        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-        do {
-            try crash(home)
-            try FileManager.default.removeItem(at: home)
-        } catch {
-            Child.endAll()
-            say("shakedown: NOT as promised: \(error)\n  the server's home is kept: \(home.path)")
-            throw ExitCode(1)
-        }
+        try Trial.run("crash", keepsFailure: true, failed: "NOT as promised") { try crash($0) }
     }
 
     private func crash(_ home: URL) throws {

@@ -21,18 +21,7 @@ struct SoakCommand: ParsableCommand {
     var growthMax: Double = 10
 
     func run() throws {
-        let signals = Child.endAllOnSignals()
-        defer { signals.forEach { $0.cancel() } }
-        let home = FileManager.default.temporaryDirectory.appending(path: "slipway-soak-\(ProcessInfo.processInfo.processIdentifier)")
-        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-        do {
-            try soak(home)
-            try FileManager.default.removeItem(at: home)
-        } catch {
-            Child.endAll()
-            say("shakedown: NOT as promised: \(error)\n  the platform's home is kept: \(home.path)")
-            throw ExitCode(1)
-        }
+        try Trial.run("soak", keepsFailure: true, failed: "NOT as promised") { try soak($0) }
     }
 
     private func soak(_ home: URL) throws {
