@@ -17,6 +17,8 @@ struct Module {
     var purpose: String
     var uses: [String] = []
     var outside: [Outside] = []
+    /// Files in its folder that are not its source.
+    var exclude: [String] = []
     /// The unit-test target's folder under `Tests/`, if there is one.
     var tests: Tests?
 }
@@ -46,12 +48,15 @@ enum Outside: String, CaseIterable {
     case nioCore = "NIOCore"
     case nioEmbedded = "NIOEmbedded"
     case nioFoundationCompat = "NIOFoundationCompat"
+    case nioHPACK = "NIOHPACK"
     case nioHTTP1 = "NIOHTTP1"
+    case nioHTTP2 = "NIOHTTP2"
     case nioHTTPTypes = "NIOHTTPTypes"
     case nioHTTPTypesHTTP1 = "NIOHTTPTypesHTTP1"
     case nioPosix = "NIOPosix"
     case serviceLifecycle = "ServiceLifecycle"
     case subprocess = "Subprocess"
+    case swiftProtobuf = "SwiftProtobuf"
     case systemPackage = "SystemPackage"
     case unixSignals = "UnixSignals"
     case yams = "Yams"
@@ -67,9 +72,11 @@ enum Outside: String, CaseIterable {
         case .hummingbird, .hummingbirdCore, .hummingbirdTLS: "hummingbird"
         case .logging: "swift-log"
         case .nioConcurrencyHelpers, .nioCore, .nioEmbedded, .nioFoundationCompat, .nioHTTP1, .nioPosix: "swift-nio"
+        case .nioHPACK, .nioHTTP2: "swift-nio-http2"
         case .nioHTTPTypes, .nioHTTPTypesHTTP1: "swift-nio-extras"
         case .serviceLifecycle, .unixSignals: "swift-service-lifecycle"
         case .subprocess: "swift-subprocess"
+        case .swiftProtobuf: "swift-protobuf"
         case .systemPackage: "swift-system"
         case .yams: "Yams"
         }
@@ -85,7 +92,8 @@ enum Outside: String, CaseIterable {
         case .grdb, .grdbSQLite, .asyncHTTPClient, .subprocess, .systemPackage: [.adapter]
         case .logging, .serviceLifecycle: [.adapter, .service, .command]
         case .atomics, .nioConcurrencyHelpers: [.adapter, .service]
-        case .hummingbirdTLS: [.adapter]
+        case .hummingbirdTLS, .nioHPACK, .nioHTTP2: [.adapter]
+        case .swiftProtobuf: [.domain, .adapter, .service]
         case .httpTypes, .hummingbird, .hummingbirdCore, .nioCore, .nioEmbedded, .nioFoundationCompat, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix:
             [.adapter, .service]
@@ -121,6 +129,14 @@ let modules: [Module] = [
         purpose: "Tensors, the Open Inference Protocol's bodies, and the ports to runtimes and servers.",
         uses: ["SlipwayCore"],
         tests: Tests(path: "Inference/Domain")
+    ),
+    Module(
+        name: "SlipwayInferenceMessages",
+        layer: .domain,
+        path: "Inference/Messages",
+        purpose: "Triton's gRPC messages and model configuration, generated from the .proto files beside them.",
+        outside: [.swiftProtobuf],
+        exclude: ["health.proto", "inference.proto", "model_config.proto"]
     ),
     Module(
         name: "SlipwayRouting",
@@ -168,6 +184,17 @@ let modules: [Module] = [
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle,
         ],
         tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTPTypes, .httpTypes, .hummingbird])
+    ),
+    Module(
+        name: "SlipwayGRPC",
+        layer: .adapter,
+        path: "Platform/GRPC",
+        purpose: "gRPC over HTTP/2: the listener, its framing, its statuses.",
+        uses: ["SlipwayCore"],
+        outside: [
+            .logging, .nioCore, .nioConcurrencyHelpers, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioPosix, .serviceLifecycle,
+        ],
+        tests: Tests(path: "Platform/GRPC", outside: [.nioCore, .nioEmbedded, .nioHPACK, .nioHTTP2])
     ),
     Module(
         name: "SlipwayClients",
@@ -276,9 +303,9 @@ let modules: [Module] = [
         layer: .service,
         path: "Inference/Server",
         purpose: "The model server: repository, sessions, the v2 protocol.",
-        uses: ["SlipwayCore", "SlipwayInference", "SlipwayHTTP"],
+        uses: ["SlipwayCore", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayHTTP", "SlipwayGRPC"],
         outside: [
-            .hummingbird, .httpTypes, .logging, .nioCore, .nioPosix, .nioConcurrencyHelpers, .atomics,
+            .hummingbird, .httpTypes, .logging, .nioCore, .nioPosix, .nioConcurrencyHelpers, .atomics, .swiftProtobuf,
         ],
         tests: Tests(
             path: "Inference/Server",
@@ -291,7 +318,7 @@ let modules: [Module] = [
         layer: .service,
         path: "Gateway/Server",
         purpose: "Routes each request to a variant, swaps routes, measures variants.",
-        uses: ["SlipwayCore", "SlipwayInference", "SlipwayRouting", "SlipwayRelease", "SlipwayHTTP"],
+        uses: ["SlipwayCore", "SlipwayInference", "SlipwayRouting", "SlipwayRelease", "SlipwayHTTP", "SlipwayGRPC"],
         outside: [
             .hummingbird, .httpTypes, .logging, .nioCore, .nioPosix, .nioHTTP1, .nioConcurrencyHelpers, .atomics,
             .serviceLifecycle,
@@ -431,6 +458,7 @@ var targets: [Target] = built.map { module in
         name: module.name,
         dependencies: module.uses.map { .init(stringLiteral: $0) } + module.outside.map(\.product),
         path: "Sources/\(module.path)",
+        exclude: module.exclude,
         swiftSettings: settings
     )
 }
@@ -516,6 +544,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", exact: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", exact: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", exact: "1.39.0"),
         .package(url: "https://github.com/apple/swift-system.git", exact: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1"),

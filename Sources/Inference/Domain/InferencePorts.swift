@@ -31,7 +31,13 @@ public protocol ModelRuntime: Sendable {
     ///
     /// - Throws: `invalid_argument` with the runtime's reason when the file is no model, `unavailable`
     ///   with a remedy when the runtime's library cannot be opened.
-    func open(file: String) throws -> any ModelSession
+    func open(file: String, options: SessionOptions) throws -> any ModelSession
+}
+
+extension ModelRuntime {
+    public func open(file: String) throws -> any ModelSession {
+        try open(file: file, options: SessionOptions())
+    }
 }
 
 /// A loaded graph. May be run by several threads at once.
@@ -43,6 +49,12 @@ public protocol ModelSession: Sendable {
     ///   - inputs: Every input of the signature, once, in any order; checked by the caller.
     ///   - outputs: Names of the outputs wanted, in the order wanted.
     func run(inputs: [Tensor], outputs: [String]) throws -> [Tensor]
+    /// Whether a run only computes. One that waits for another process never runs on an event loop.
+    var isComputeOnly: Bool { get }
+}
+
+extension ModelSession {
+    public var isComputeOnly: Bool { true }
 }
 
 /// One `infer` call, free of any wire format.

@@ -26,13 +26,13 @@ public final class ONNXRuntime: ModelRuntime {
         self.threads = threads
     }
 
-    public func open(file: String) throws -> any ModelSession {
+    public func open(file: String, options: SessionOptions) throws -> any ModelSession {
         guard FileManager.default.isReadableFile(atPath: file) else {
             throw PlatformError(.notFound, "there is no model file to open")
         }
         let library = try library()
         var session: OpaquePointer?
-        try check(slipway_ort_session_open(library.handle, file, Int32(threads), &session)) { reason in
+        try check(slipway_ort_session_open(library.handle, file, Int32(options.intraOpThreads ?? threads), &session)) { reason in
             PlatformError(.invalidArgument, "failed to load the model: \(reason)", remedy: "check that the file is a complete ONNX graph")
         }
         guard let session else { throw PlatformError(.unexpected, "ONNX Runtime opened no session") }

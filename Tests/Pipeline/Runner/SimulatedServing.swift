@@ -33,7 +33,7 @@ struct SimulatedSession: ModelSession {
 }
 
 struct SimulatedRuntime: ModelRuntime {
-    func open(file: String) throws -> any ModelSession {
+    func open(file: String, options: SessionOptions) throws -> any ModelSession {
         let text = String(decoding: try Data(contentsOf: URL(filePath: file)), as: UTF8.self)
         guard text.hasPrefix("graph ") else {
             throw PlatformError(.invalidArgument, "the file is no ONNX model")
