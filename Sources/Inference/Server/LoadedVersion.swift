@@ -7,19 +7,43 @@ final class LoadedVersion: Sendable {
     let model: String
     let version: ModelVersion
     let session: any ModelSession
+    /// What clients may send and get.
     let signature: ModelSignature
     let outputNames: [String]
+    let configuration: VersionConfiguration
+    let policy: BatchingPolicy
+    /// What it was made of: a load of the same changes nothing.
+    let stamp: VersionStamp
+    /// Resident memory that it is taken to need.
+    let bytes: Int
     let counters = VersionCounters()
     let inFlight = ManagedAtomic<Int>(0)
     /// Nanoseconds that one row takes, as last seen: decides where the next request runs.
     private let rowNanoseconds: ManagedAtomic<Int>
 
-    init(model: String, version: ModelVersion, session: any ModelSession, rowNanoseconds: Int) {
+    /// Who may unload it without being asked by number.
+    let origin: VersionSource.Origin
+
+    init(
+        model: String,
+        version: ModelVersion,
+        session: any ModelSession,
+        rowNanoseconds: Int,
+        configuration: VersionConfiguration,
+        stamp: VersionStamp,
+        origin: VersionSource.Origin = .number,
+        bytes: Int = 0
+    ) {
         self.model = model
         self.version = version
         self.session = session
-        self.signature = session.signature
-        self.outputNames = session.signature.outputs.map(\.name)
+        self.signature = configuration.signature
+        self.outputNames = configuration.signature.outputs.map(\.name)
+        self.configuration = configuration
+        self.policy = configuration.policy
+        self.stamp = stamp
+        self.bytes = bytes
+        self.origin = origin
         self.rowNanoseconds = ManagedAtomic(rowNanoseconds)
     }
 
@@ -36,20 +60,6 @@ final class LoadedVersion: Sendable {
         let known = rowNanoseconds.load(ordering: .relaxed)
         rowNanoseconds.store(known + (seen - known) / 8, ordering: .relaxed)
     }
-}
-
-/// Counters of one version, in Triton's sense. Relaxed: each is right, a set of them is not one moment's.
-final class VersionCounters: Sendable {
-    let successes = ManagedAtomic<Int>(0)
-    let clientFailures = ManagedAtomic<Int>(0)
-    let modelFailures = ManagedAtomic<Int>(0)
-    let successNanoseconds = ManagedAtomic<Int>(0)
-    let failureNanoseconds = ManagedAtomic<Int>(0)
-    let queueNanoseconds = ManagedAtomic<Int>(0)
-    let computeNanoseconds = ManagedAtomic<Int>(0)
-    let lastInferenceMilliseconds = ManagedAtomic<Int64>(0)
-
-    var failures: Int { clientFailures.load(ordering: .relaxed) + modelFailures.load(ordering: .relaxed) }
 }
 
 /// What serves now: immutable, swapped as one pointer.
@@ -97,6 +107,17 @@ public enum ServingLimits {
     /// How long an unload waits for what is in flight.
     static let drainSecondsMax = 30
     static let warmUpRuns = 5
+    /// Samples of a configuration's `model_warmup`, and runs of each.
+    static let warmUpSamplesMax = 100
+    static let warmUpCountMax = 1000
+    /// Elements of one tensor of a warm-up.
+    static let warmUpElementsMax = 64 << 20
+    /// Threads that a configuration may ask for in one session.
+    static let sessionThreadsMax = 256
+    /// Runs of one version side by side.
+    static let instancesMax = 64
+    /// Files that one load may carry.
+    static let loadFilesMax = 1000
     /// The largest body of `load`, which may carry a model file.
     static let loadBytesMax = 1 << 30
     static let versionsMax = 10_000
