@@ -128,7 +128,7 @@ let modules: [Module] = [
         path: "Inference/Domain",
         purpose: "Tensors, the Open Inference Protocol's bodies, and the ports to runtimes and servers.",
         uses: ["SlipwayCore"],
-        tests: Tests(path: "Inference/Domain")
+        tests: Tests(path: "Inference/Domain", uses: ["SlipwayInferenceMessages"], outside: [.swiftProtobuf])
     ),
     Module(
         name: "SlipwayInferenceMessages",
@@ -190,7 +190,7 @@ let modules: [Module] = [
         layer: .adapter,
         path: "Platform/GRPC",
         purpose: "gRPC over HTTP/2: the listener, its framing, its statuses.",
-        uses: ["SlipwayCore"],
+        uses: ["SlipwayCore", "CZlib"],
         outside: [
             .logging, .nioCore, .nioConcurrencyHelpers, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioPosix, .serviceLifecycle,
         ],
@@ -309,7 +309,7 @@ let modules: [Module] = [
         ],
         tests: Tests(
             path: "Inference/Server",
-            uses: ["SlipwayInference", "SlipwayONNXRuntime", "SlipwayHTTP"],
+            uses: ["SlipwayInference", "SlipwayONNXRuntime", "SlipwayHTTP", "SlipwayGRPC"],
             outside: [.hummingbird, .httpTypes, .nioCore, .logging]
         )
     ),

@@ -22,9 +22,9 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
     private var waitingBytes = 0
     private var isReading = false
     private var hasSettings = false
-    private var opened = NIODeadline.now()
-    private var lastRead = NIODeadline.now()
-    private var lastCall = NIODeadline.now()
+    private var opened = NIODeadline.uptimeNanoseconds(0)
+    private var lastRead = NIODeadline.uptimeNanoseconds(0)
+    private var lastCall = NIODeadline.uptimeNanoseconds(0)
     private var isAskingForLife = false
     private var check: Scheduled<Void>?
     private var departure = Departure.none
@@ -64,7 +64,8 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard check == nil else { return }
-        opened = .now()
+        opened = context.eventLoop.now
+        lastRead = opened
         scheduleCheck(context)
     }
 
@@ -99,7 +100,7 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
     }
 
     private func look(_ context: ChannelHandlerContext) {
-        let now = NIODeadline.now()
+        let now = context.eventLoop.now
         if !hasSettings {
             if now - opened > .seconds(limits.prefaceSeconds) { context.close(promise: nil) }
             return
@@ -195,7 +196,7 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
-        lastRead = .now()
+        lastRead = context.eventLoop.now
         isAskingForLife = false
         if !streams.isEmpty { lastCall = lastRead }
         if !timed.isEmpty {
@@ -253,13 +254,13 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
         } catch {
             return refuse(id, error, isLast: isLast, context)
         }
-        let now = NIODeadline.now()
+        let now = context.eventLoop.now
         let call = GRPCContext(eventLoop: context.eventLoop, deadline: head.timeout.map { now + $0 }, headers: headers)
         let stream = GRPCStream(
             id: id,
-            kind: head.kind,
+            kind: head.method.kind,
             context: call,
-            reader: MessageReader(coding: head.coding, bytesMax: limits.messageBytesMax),
+            reader: MessageReader(coding: head.coding, bytesMax: head.method.messageBytesMax),
             windowBytes: limits.streamWindowBytes,
             now: now
         )
@@ -333,7 +334,7 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
 
     private func ask(_ stream: GRPCStream, _ message: ByteBuffer, _ context: ChannelHandlerContext) {
         stream.isAsked = true
-        if let deadline = stream.context.deadline, deadline <= .now() {
+        if let deadline = stream.context.deadline, deadline <= context.eventLoop.now {
             return finish(stream, .deadlineExceeded, "the deadline passed before the message had come", context)
         }
         switch stream.kind {

@@ -1,9 +1,7 @@
 /// What a gRPC listener bounds.
 public struct GRPCLimits: Sendable {
-    /// One message, as it comes and after decompression.
-    public var messageBytesMax = 64 << 20
     /// Messages that one connection has begun to send and not ended, together.
-    public var connectionBytesMax = 256 << 20
+    public var connectionBytesMax = 1 << 30
     /// Calls at the same time on one connection; the client holds further ones back.
     public var streamsMax = 1024
     /// What a client may send on one stream before it is told to go on.

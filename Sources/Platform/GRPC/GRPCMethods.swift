@@ -1,5 +1,6 @@
 public import NIOCore
 import NIOHPACK
+public import SlipwayCore
 
 /// What a listener answers, by path: `/inference.GRPCInferenceService/ModelInfer`.
 public struct GRPCMethods: Sendable {
@@ -10,29 +11,49 @@ public struct GRPCMethods: Sendable {
         case watch(@Sendable (ByteBuffer, GRPCContext) -> GRPCWatch)
     }
 
-    private(set) var table: [String: Kind] = [:]
+    struct Method: Sendable {
+        let kind: Kind
+        let messageBytesMax: Int
+    }
+
+    private(set) var table: [String: Method] = [:]
+
+    /// For messages that hold some names and numbers.
+    public static let smallMessageBytesMax = 1 << 20
 
     public init() {}
 
     /// One message in, one out. Called on the connection's event loop: never blocks for longer than a small
     /// model takes.
-    public mutating func unary(_ path: String, _ handle: @escaping @Sendable (ByteBuffer, GRPCContext) -> GRPCAnswer) {
-        table[path] = .unary(handle)
+    public mutating func unary(
+        _ path: String,
+        messageBytesMax: Int = smallMessageBytesMax,
+        _ handle: @escaping @Sendable (ByteBuffer, GRPCContext) -> GRPCAnswer
+    ) {
+        table[path] = Method(kind: .unary(handle), messageBytesMax: messageBytesMax)
     }
 
     /// One message in, one out, by a task that may wait.
-    public mutating func task(_ path: String, _ handle: @escaping @Sendable (ByteBuffer, GRPCContext) async -> GRPCReply) {
-        table[path] = .task(handle)
+    public mutating func task(
+        _ path: String,
+        messageBytesMax: Int = smallMessageBytesMax,
+        _ handle: @escaping @Sendable (ByteBuffer, GRPCContext) async -> GRPCReply
+    ) {
+        table[path] = Method(kind: .task(handle), messageBytesMax: messageBytesMax)
     }
 
     /// Many messages in, one out for each, in their order. A reply that is not ``GRPCStatus/ok`` ends the stream.
-    public mutating func exchange(_ path: String, _ handle: @escaping @Sendable (ByteBuffer, GRPCContext) -> GRPCAnswer) {
-        table[path] = .exchange(handle)
+    public mutating func exchange(
+        _ path: String,
+        messageBytesMax: Int = smallMessageBytesMax,
+        _ handle: @escaping @Sendable (ByteBuffer, GRPCContext) -> GRPCAnswer
+    ) {
+        table[path] = Method(kind: .exchange(handle), messageBytesMax: messageBytesMax)
     }
 
     /// One message in; out comes a value, and again whenever it has changed, until the client leaves.
     public mutating func watch(_ path: String, _ handle: @escaping @Sendable (ByteBuffer, GRPCContext) -> GRPCWatch) {
-        table[path] = .watch(handle)
+        table[path] = Method(kind: .watch(handle), messageBytesMax: Self.smallMessageBytesMax)
     }
 }
 
@@ -40,8 +61,10 @@ public struct GRPCMethods: Sendable {
 public struct GRPCContext: Sendable {
     /// The connection's event loop.
     public let eventLoop: any EventLoop
-    /// When the client stops waiting.
+    /// When the client stops waiting, by the clock of ``eventLoop``.
     public let deadline: NIODeadline?
+    /// Set when nobody waits for the answer any more: the client has left, or its deadline has passed.
+    public let cancellation = Cancellation()
     private let headers: HPACKHeaders
 
     init(eventLoop: any EventLoop, deadline: NIODeadline?, headers: HPACKHeaders) {

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
+import SlipwayCore
 
 /// One call on a connection. Touched only on the connection's event loop.
 final class GRPCStream {
@@ -46,6 +47,7 @@ final class GRPCStream {
     /// Ends whatever would call back.
     func stop() {
         isDone = true
+        context.cancellation.cancel()
         deadlineTask?.cancel()
         deadlineTask = nil
         watchTask?.cancel()
@@ -63,7 +65,7 @@ struct GRPCCallHead {
         case grpc(GRPCRefusal)
     }
 
-    let kind: GRPCMethods.Kind
+    let method: GRPCMethods.Method
     let coding: MessageCoding
     let timeout: TimeAmount?
 
@@ -87,7 +89,7 @@ struct GRPCCallHead {
         guard Self.isGRPC(contentType) else {
             throw .http(status: "415", text: "content type '\(contentType.prefix(100))' is not application/grpc")
         }
-        guard let kind = methods.table[path] else {
+        guard let found = methods.table[path] else {
             throw .grpc(GRPCRefusal(.unimplemented, "there is no method '\(path.prefix(200))'"))
         }
         guard let coding = MessageCoding(encoding) else {
@@ -97,7 +99,7 @@ struct GRPCCallHead {
         if let timeoutText, timeout == nil {
             throw .grpc(GRPCRefusal(.invalidArgument, "'grpc-timeout: \(timeoutText.prefix(40))' is not a number and a unit"))
         }
-        self.kind = kind
+        self.method = found
         self.coding = coding
     }
 

@@ -1,0 +1,69 @@
+import Foundation
+import SlipwayCore
+public import SlipwayInference
+public import SlipwayInferenceMessages
+
+extension Inference_ModelMetadataResponse.TensorMetadata {
+    public init(_ spec: TensorSpec) {
+        self.init()
+        name = spec.name
+        datatype = spec.type.rawValue
+        shape = spec.shape.map(Int64.init)
+    }
+}
+
+extension Inference_ModelStatistics {
+    init(_ statistics: VersionStatistics) {
+        self.init()
+        name = statistics.model
+        version = statistics.version
+        lastInference = UInt64(clamping: statistics.lastInference)
+        inferenceCount = UInt64(clamping: statistics.inferenceCount)
+        executionCount = UInt64(clamping: statistics.executionCount)
+        inferenceStats.success = .init(statistics.success)
+        inferenceStats.fail = .init(statistics.fail)
+        inferenceStats.queue = .init(statistics.queue)
+        inferenceStats.computeInput = .init(statistics.computeInput)
+        inferenceStats.computeInfer = .init(statistics.computeInfer)
+        inferenceStats.computeOutput = .init(statistics.computeOutput)
+        inferenceStats.cacheHit = .init()
+        inferenceStats.cacheMiss = .init()
+        batchStats = statistics.batches.map { batch in
+            var entry = Inference_InferBatchStatistics()
+            entry.batchSize = UInt64(clamping: batch.rows)
+            entry.computeInput = .init(batch.computeInput)
+            entry.computeInfer = .init(batch.computeInfer)
+            entry.computeOutput = .init(batch.computeOutput)
+            return entry
+        }
+    }
+}
+
+extension Inference_StatisticDuration {
+    fileprivate init(_ duration: VersionStatistics.Duration) {
+        self.init()
+        count = UInt64(clamping: duration.count)
+        ns = UInt64(clamping: duration.nanoseconds)
+    }
+}
+
+/// The parameters of a load.
+enum LoadParameters {
+    /// - Throws: `invalid_argument` for a parameter of the wrong type, or one that is not known.
+    static func read(
+        _ parameters: [String: Inference_ModelRepositoryParameter],
+        model: String
+    ) throws(PlatformError) -> (config: String?, files: [String: Data]) {
+        var config: String?
+        var files: [String: Data] = [:]
+        for (name, value) in parameters {
+            switch value.parameterChoice {
+            case .stringParam(let text) where name == "config": config = text
+            case .bytesParam(let bytes) where name.hasPrefix("file:"): files[name] = bytes
+            default:
+                throw PlatformError(.invalidArgument, "failed to load '\(model)': parameter '\(name.prefix(200))' is not supported, or has another type")
+            }
+        }
+        return (config, files)
+    }
+}
