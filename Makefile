@@ -39,7 +39,8 @@ bench-tracking: build ## The tracking server beside MLflow's, in one run
 artifacts: build ## 2 GB up and down through the tracking server, with flat memory
 	@$(BIN)/shakedown artifacts
 
-bench: build ## Speed beside the usual arrangements, in one run
+bench: build ## Speed beside the usual servers, in one run
+	@bash ops/timed.sh rivals bash ops/rivals.sh
 	@$(BIN)/shakedown bench
 
 lint: ## Formatting, as .swift-format says

@@ -515,7 +515,8 @@ if only == nil {
             name: "shakedown",
             dependencies: [
                 "SlipwayCore", "SlipwayInference", "SlipwayRelease", "SlipwayPipeline", "SlipwayStorage", "SlipwayONNXRuntime",
-                Outside.argumentParser.product, Outside.grdb.product,
+                Outside.argumentParser.product, Outside.grdb.product, Outside.nioCore.product, Outside.nioHTTP1.product,
+                Outside.nioPosix.product,
             ],
             path: "Sources/shakedown",
             swiftSettings: settings
