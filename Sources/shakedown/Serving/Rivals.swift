@@ -19,15 +19,24 @@ struct Rivals {
 
         /// It and all processes below it.
         var processes: [Int32] { processTree(child.id) }
+
+        /// Ends it, and the workers that a server may leave behind.
+        func end() {
+            let all = processes
+            if (try? child.stop()) == nil { child.kill() }
+            for id in all where id != child.id { kill(id, SIGKILL) }
+        }
     }
 
     /// FastAPI, orjson and onnxruntime in one process, or several.
-    func fastAPI(model: String, workers: Int) throws -> Running {
-        try uvicorn("direct", ["MODEL": graph(model)], workers: workers, name: "fastapi-\(model)-\(workers)")
+    ///
+    /// - Parameter isTuned: With uvloop and httptools; without, as `pip install fastapi uvicorn` leaves it.
+    func fastAPI(model: String, workers: Int, isTuned: Bool = true) throws -> Running {
+        try uvicorn("direct", ["MODEL": graph(model)], workers: workers, isTuned: isTuned, name: "fastapi-\(model)-\(workers)-\(isTuned)")
     }
 
     func proxy(_ client: String, upstream: String) throws -> Running {
-        try uvicorn("proxy_\(client)", ["UPSTREAM": upstream, "MODEL": "tumor"], workers: 1, name: client)
+        try uvicorn("proxy_\(client)", ["UPSTREAM": upstream, "MODEL": "tumor"], workers: 1, isTuned: true, name: client)
     }
 
     func triton() throws -> Running {
@@ -75,9 +84,10 @@ struct Rivals {
     private func graph(_ model: String) -> String { models.appending(path: "onnx/\(model)/1/model.onnx").path }
     private func environment(_ name: String) -> String { environments.appending(path: name).path }
 
-    private func uvicorn(_ app: String, _ environment: [String: String], workers: Int, name: String) throws -> Running {
+    private func uvicorn(_ app: String, _ environment: [String: String], workers: Int, isTuned: Bool, name: String) throws -> Running {
         let port = try HTTPSocket.freePort()
-        let options = ["--port", "\(port)", "--workers", "\(workers)", "--no-access-log", "--log-level", "warning"]
+        let stack = isTuned ? ["--loop", "uvloop", "--http", "httptools"] : ["--loop", "asyncio", "--http", "h11"]
+        let options = ["--port", "\(port)", "--workers", "\(workers)", "--no-access-log", "--log-level", "warning"] + stack
         return try start(name, PlatformUnderTest.python, ["-m", "uvicorn", "\(app):app"] + options, environment: environment, port: port, ready: "/")
     }
 

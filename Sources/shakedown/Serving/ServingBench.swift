@@ -33,11 +33,12 @@ struct ServingBench {
         figures["onnxruntime, batch 64@1"].requestsPerSecond = [limits.boosting64]
 
         let hello = try rivals.hello()
-        try inference(servers, rivals, hello: hello, into: &figures, limits: limits)
-        try batches(servers, rivals, into: &figures, limits: limits)
+        let triton = isShort ? nil : try rivals.triton()
+        try inference(servers, rivals, hello: hello, triton: triton, into: &figures, limits: limits)
+        try batches(servers, triton: triton, into: &figures, limits: limits)
         try proxies(servers, rivals, into: &figures)
-        if !isShort {
-            try perceptron(servers, rivals, into: &figures, limits: limits)
+        if let triton {
+            try perceptron(servers, rivals, triton: triton, into: &figures, limits: limits)
             try growth(servers, hello: hello, into: &figures)
             try many(models)
         }
@@ -46,7 +47,14 @@ struct ServingBench {
 
     // MARK: Groups
 
-    private func inference(_ servers: Servers, _ rivals: Rivals, hello: Rivals.Running, into figures: inout ServingFigures, limits: Limits) throws {
+    private func inference(
+        _ servers: Servers,
+        _ rivals: Rivals,
+        hello: Rivals.Running,
+        triton: Rivals.Running?,
+        into figures: inout ServingFigures,
+        limits: Limits
+    ) throws {
         var targets = [
             ours("slipway json", servers.modelServer, "/v2/models/tumor/infer", .json(rows: 1), servers.serve.id),
             ours("slipway binary", servers.modelServer, "/v2/models/tumor/infer", .binary(rows: 1), servers.serve.id),
@@ -56,17 +64,18 @@ struct ServingBench {
             rival("bare SwiftNIO hello", hello, "/", .json(rows: 1)),
         ]
         var started: [Rivals.Running] = []
-        defer { started.forEach { _ = try? $0.child.stop() } }
-        if !isShort {
-            let triton = try rivals.triton()
+        defer { started.forEach { $0.end() } }
+        if let triton {
+            let plain = try rivals.fastAPI(model: "tumor", workers: 1, isTuned: false)
             let (one, two) = (try rivals.fastAPI(model: "tumor", workers: 1), try rivals.fastAPI(model: "tumor", workers: 2))
             let (mlserver, bentoml) = (try rivals.mlserver(), try rivals.bentoml())
-            started = [triton, one, two, mlserver, bentoml]
+            started = [plain, one, two, mlserver, bentoml]
             targets += [
                 rival("triton json", triton, "/v2/models/tumor/infer", .json(rows: 1)),
                 rival("triton binary", triton, "/v2/models/tumor/infer", .binary(rows: 1)),
-                rival("fastapi", one, "/predict", .instances(rows: 1)),
-                rival("fastapi, 2 workers", two, "/predict", .instances(rows: 1)),
+                rival("fastapi", plain, "/predict", .instances(rows: 1)),
+                rival("fastapi, uvloop", one, "/predict", .instances(rows: 1)),
+                rival("fastapi, uvloop, 2 workers", two, "/predict", .instances(rows: 1)),
                 rival("mlserver", mlserver, "/v2/models/tumor/infer", .json(rows: 1)),
                 rival("bentoml", bentoml, "/predict", .instances(rows: 1)),
             ]
@@ -74,16 +83,12 @@ struct ServingBench {
         try group("gradient boosting, batch 1", targets, connections: isShort ? [64] : [1, 16, 64], into: &figures, limit: limits.boosting)
     }
 
-    private func batches(_ servers: Servers, _ rivals: Rivals, into figures: inout ServingFigures, limits: Limits) throws {
+    private func batches(_ servers: Servers, triton: Rivals.Running?, into figures: inout ServingFigures, limits: Limits) throws {
         var targets = [
             ours("slipway json, batch 64", servers.modelServer, "/v2/models/tumor/infer", .json(rows: 64), servers.serve.id),
             ours("slipway binary, batch 64", servers.modelServer, "/v2/models/tumor/infer", .binary(rows: 64), servers.serve.id),
         ]
-        var started: [Rivals.Running] = []
-        defer { started.forEach { _ = try? $0.child.stop() } }
-        if !isShort {
-            let triton = try rivals.triton()
-            started = [triton]
+        if let triton {
             targets += [
                 rival("triton json, batch 64", triton, "/v2/models/tumor/infer", .json(rows: 64)),
                 rival("triton binary, batch 64", triton, "/v2/models/tumor/infer", .binary(rows: 64)),
@@ -98,7 +103,7 @@ struct ServingBench {
         let gateway = try servers.upstreamGateway()
         let nginx = try rivals.nginx(upstream: upstream)
         var started = [nginx]
-        defer { started.forEach { _ = try? $0.child.stop() } }
+        defer { started.forEach { $0.end() } }
         var targets = [
             ours("slipway proxy", gateway.url, "/v2/models/tumor/infer", .json(rows: 1), gateway.child.id),
             rival("nginx proxy", nginx, "/v2/models/tumor/infer", .json(rows: 1)),
@@ -115,9 +120,15 @@ struct ServingBench {
         try require(try gateway.child.stop() == 0, "the gateway did not stop cleanly")
     }
 
-    private func perceptron(_ servers: Servers, _ rivals: Rivals, into figures: inout ServingFigures, limits: Limits) throws {
-        let (triton, fastAPI) = (try rivals.triton(), try rivals.fastAPI(model: "mlp", workers: 1))
-        defer { [triton, fastAPI].forEach { _ = try? $0.child.stop() } }
+    private func perceptron(
+        _ servers: Servers,
+        _ rivals: Rivals,
+        triton: Rivals.Running,
+        into figures: inout ServingFigures,
+        limits: Limits
+    ) throws {
+        let fastAPI = try rivals.fastAPI(model: "mlp", workers: 1)
+        defer { fastAPI.end() }
         let targets = [
             ours("slipway json, mlp", servers.modelServer, "/v2/models/mlp/infer", .json(rows: 1), servers.serve.id),
             rival("triton json, mlp", triton, "/v2/models/mlp/infer", .json(rows: 1)),
