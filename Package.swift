@@ -189,10 +189,11 @@ let modules: [Module] = [
         name: "SlipwayGRPC",
         layer: .adapter,
         path: "Platform/GRPC",
-        purpose: "gRPC over HTTP/2: the listener, its framing, its statuses.",
-        uses: ["SlipwayCore", "CZlib"],
+        purpose: "gRPC over HTTP/2: the listener, its framing, its statuses, and the inference protocol's messages.",
+        uses: ["SlipwayCore", "SlipwayInference", "SlipwayInferenceMessages", "CZlib"],
         outside: [
             .logging, .nioCore, .nioConcurrencyHelpers, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioPosix, .serviceLifecycle,
+            .swiftProtobuf,
         ],
         tests: Tests(path: "Platform/GRPC", outside: [.nioCore, .nioEmbedded, .nioHPACK, .nioHTTP2])
     ),
@@ -318,15 +319,18 @@ let modules: [Module] = [
         layer: .service,
         path: "Gateway/Server",
         purpose: "Routes each request to a variant, swaps routes, measures variants.",
-        uses: ["SlipwayCore", "SlipwayInference", "SlipwayRouting", "SlipwayRelease", "SlipwayHTTP", "SlipwayGRPC"],
+        uses: [
+            "SlipwayCore", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRouting", "SlipwayRelease", "SlipwayHTTP",
+            "SlipwayGRPC",
+        ],
         outside: [
             .hummingbird, .httpTypes, .logging, .nioCore, .nioPosix, .nioHTTP1, .nioConcurrencyHelpers, .atomics,
             .serviceLifecycle,
         ],
         tests: Tests(
             path: "Gateway/Server",
-            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayRelease", "SlipwayHTTP"],
-            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioHTTP1, .logging]
+            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRelease", "SlipwayHTTP", "SlipwayGRPC"],
+            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioHTTP1, .logging, .swiftProtobuf]
         )
     ),
     Module(
@@ -381,7 +385,7 @@ let modules: [Module] = [
         purpose: "Every subcommand, as a library so that tests can call it; wires adapters into services.",
         uses: [
             "SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRouting", "SlipwayRelease",
-            "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayClients", "SlipwayNotifications",
+            "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayGRPC", "SlipwayClients", "SlipwayNotifications",
             "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayGit",
             "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
             "SlipwayPipelineRunner", "SlipwayConsole",

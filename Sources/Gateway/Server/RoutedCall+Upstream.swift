@@ -67,6 +67,20 @@ extension RoutedCall {
         return try result.get()
     }
 
+    /// The tensors of an answer, for those who only look at them.
+    static func outputs(of result: UpstreamResult) -> Result<[Tensor], PlatformError> {
+        switch result {
+        case .failure(let error): return .failure(error)
+        case .success(let response):
+            guard response.status == 200 else { return .failure(error(of: response)) }
+            do throws(PlatformError) {
+                return .success(try parse(response).outputs)
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
     /// The error that a status other than 200 stands for.
     private static func error(of response: UpstreamResponse) -> PlatformError {
         let text = (try? JSONValue(parsing: response.body.readableBytesView))?["error"]?.stringValue

@@ -1,14 +1,12 @@
 public import Logging
 import NIOCore
-public import SlipwayCore
+import SlipwayCore
 public import SlipwayGRPC
 import SlipwayInference
 import SlipwayInferenceMessages
 
 /// `inference.GRPCInferenceService` and `grpc.health.v1.Health`: the protocol over gRPC.
 public struct InferenceGRPC: Sendable {
-    static let service = "inference.GRPCInferenceService"
-
     private let administration: ModelAdministration
 
     public init(_ administration: ModelAdministration) {
@@ -26,27 +24,25 @@ public struct InferenceGRPC: Sendable {
         addHealth(to: &methods)
         addMetadata(to: &methods)
         addRepository(to: &methods)
-        Self.addUnsupported(to: &methods)
+        methods.addMissingInferenceExtensions()
         let administration = administration
         methods.addHealthService { administration.isReady }
         return methods
     }
 
-    private static func path(_ method: String) -> String { "/\(service)/\(method)" }
-
     private func addHealth(to methods: inout GRPCMethods) {
         let administration = administration
-        methods.unary(Self.path("ServerLive")) { (_: Inference_ServerLiveRequest) throws(PlatformError) in
+        methods.unary(GRPCInferenceWire.path("ServerLive")) { (_: Inference_ServerLiveRequest) throws(PlatformError) in
             var response = Inference_ServerLiveResponse()
             response.live = administration.isLive
             return response
         }
-        methods.unary(Self.path("ServerReady")) { (_: Inference_ServerReadyRequest) throws(PlatformError) in
+        methods.unary(GRPCInferenceWire.path("ServerReady")) { (_: Inference_ServerReadyRequest) throws(PlatformError) in
             var response = Inference_ServerReadyResponse()
             response.ready = administration.isReady
             return response
         }
-        methods.unary(Self.path("ModelReady")) { (request: Inference_ModelReadyRequest) throws(PlatformError) in
+        methods.unary(GRPCInferenceWire.path("ModelReady")) { (request: Inference_ModelReadyRequest) throws(PlatformError) in
             var response = Inference_ModelReadyResponse()
             response.ready = administration.isReady(model: request.name, version: try ModelVersion(wire: request.version))
             return response
@@ -55,14 +51,14 @@ public struct InferenceGRPC: Sendable {
 
     private func addMetadata(to methods: inout GRPCMethods) {
         let administration = administration
-        methods.unary(Self.path("ServerMetadata")) { (_: Inference_ServerMetadataRequest) throws(PlatformError) in
+        methods.unary(GRPCInferenceWire.path("ServerMetadata")) { (_: Inference_ServerMetadataRequest) throws(PlatformError) in
             var response = Inference_ServerMetadataResponse()
             response.name = ServerDescription.name
             response.version = ServerDescription.version
             response.extensions = ServerDescription.extensions
             return response
         }
-        methods.unary(Self.path("ModelMetadata")) { (request: Inference_ModelMetadataRequest) throws(PlatformError) in
+        methods.unary(GRPCInferenceWire.path("ModelMetadata")) { (request: Inference_ModelMetadataRequest) throws(PlatformError) in
             let model = try administration.description(model: request.name, version: try ModelVersion(wire: request.version))
             var response = Inference_ModelMetadataResponse()
             response.name = model.name
@@ -72,12 +68,12 @@ public struct InferenceGRPC: Sendable {
             response.outputs = model.outputs.map(Inference_ModelMetadataResponse.TensorMetadata.init)
             return response
         }
-        methods.unary(Self.path("ModelConfig")) { (request: Inference_ModelConfigRequest) throws(PlatformError) in
+        methods.unary(GRPCInferenceWire.path("ModelConfig")) { (request: Inference_ModelConfigRequest) throws(PlatformError) in
             var response = Inference_ModelConfigResponse()
             response.config = try administration.config(model: request.name, version: try ModelVersion(wire: request.version))
             return response
         }
-        methods.unary(Self.path("ModelStatistics")) { (request: Inference_ModelStatisticsRequest) throws(PlatformError) in
+        methods.unary(GRPCInferenceWire.path("ModelStatistics")) { (request: Inference_ModelStatisticsRequest) throws(PlatformError) in
             let all = try administration.statistics(model: request.name, version: try ModelVersion(wire: request.version))
             var response = Inference_ModelStatisticsResponse()
             response.modelStats = all.map(Inference_ModelStatistics.init)
@@ -87,7 +83,7 @@ public struct InferenceGRPC: Sendable {
 
     private func addRepository(to methods: inout GRPCMethods) {
         let administration = administration
-        methods.task(Self.path("RepositoryIndex")) { (request: Inference_RepositoryIndexRequest) in
+        methods.task(GRPCInferenceWire.path("RepositoryIndex")) { (request: Inference_RepositoryIndexRequest) in
             var response = Inference_RepositoryIndexResponse()
             response.models = try await administration.index(onlyReady: request.ready).map { entry in
                 var model = Inference_RepositoryIndexResponse.ModelIndex()
@@ -97,25 +93,17 @@ public struct InferenceGRPC: Sendable {
             return response
         }
         methods.task(
-            Self.path("RepositoryModelLoad"),
+            GRPCInferenceWire.path("RepositoryModelLoad"),
             messageBytesMax: ServingLimits.loadBytesMax
         ) { (request: Inference_RepositoryModelLoadRequest) in
             let (config, files) = try LoadParameters.read(request.parameters, model: request.modelName)
             try await administration.load(model: request.modelName, config: config, files: files)
             return Inference_RepositoryModelLoadResponse()
         }
-        methods.task(Self.path("RepositoryModelUnload")) { (request: Inference_RepositoryModelUnloadRequest) in
+        methods.task(GRPCInferenceWire.path("RepositoryModelUnload")) { (request: Inference_RepositoryModelUnloadRequest) in
             let withDependents = request.parameters["unload_dependents"]?.boolParam ?? false
             try await administration.unload(model: request.modelName, withDependents: withDependents)
             return Inference_RepositoryModelUnloadResponse()
         }
-    }
-}
-
-extension ModelVersion {
-    /// A version as requests name it: an empty text is none.
-    public init?(wire text: String) throws(PlatformError) {
-        guard !text.isEmpty else { return nil }
-        self = try ModelVersion(text)
     }
 }

@@ -1,16 +1,6 @@
 import Foundation
 import SlipwayCore
-public import SlipwayInference
-public import SlipwayInferenceMessages
-
-extension Inference_ModelMetadataResponse.TensorMetadata {
-    public init(_ spec: TensorSpec) {
-        self.init()
-        name = spec.name
-        datatype = spec.type.rawValue
-        shape = spec.shape.map(Int64.init)
-    }
-}
+import SlipwayInferenceMessages
 
 extension Inference_ModelStatistics {
     init(_ statistics: VersionStatistics) {

@@ -105,15 +105,17 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
             if now - opened > .seconds(limits.prefaceSeconds) { context.close(promise: nil) }
             return
         }
+        let silence = now - lastRead
+        // Asked, and still silent: there is nobody.
+        if isAskingForLife, silence > .seconds(2 * limits.silenceSeconds) { return context.close(promise: nil) }
         for stream in Array(streams.values) where !stream.isDone && !stream.isAsked {
             if now - stream.opened > .seconds(limits.messageSeconds) {
                 finish(stream, .deadlineExceeded, "the message did not come within \(limits.messageSeconds) seconds", context)
             }
         }
-        if streams.isEmpty, now - max(lastCall, opened) > .seconds(limits.idleSeconds) {
-            depart(context)
-        } else if !streams.isEmpty, now - lastRead > .seconds(isAskingForLife ? 2 * limits.silenceSeconds : limits.silenceSeconds) {
-            guard !isAskingForLife else { return context.close(promise: nil) }
+        if streams.isEmpty {
+            if now - max(lastCall, opened) > .seconds(limits.idleSeconds) { depart(context) }
+        } else if !isAskingForLife, silence > .seconds(limits.silenceSeconds) {
             isAskingForLife = true
             write(.init(streamID: .rootStream, payload: .ping(Self.keepalive, ack: false)), context)
             flushSoon(context)
@@ -127,7 +129,8 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
         case let event as StreamClosedEvent:
             closed(event, context)
         case is ChannelShouldQuiesceEvent:
-            depart(context)
+            // Not passed on: at the pipeline's end it would close the connection at once.
+            return depart(context)
         default:
             break
         }
@@ -138,23 +141,35 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
     private func depart(_ context: ChannelHandlerContext) {
         guard case .none = departure else { return }
         departure = .told
-        goAway(.maxID, context)
+        announce(context)
         write(.init(streamID: .rootStream, payload: .ping(Self.farewell, ack: false)), context)
         flushSoon(context)
         // For a client that does not answer pings.
         context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { self.departFinally(context) }
     }
 
+    /// GOAWAY with the highest stream there can be: begin no more, and what you have begun is answered.
+    ///
+    /// Past NIOHTTP2, which would refuse from here on what is on its way already. Its own frames are written
+    /// in one go each, so this one comes between two of them.
+    private func announce(_ context: ChannelHandlerContext) {
+        guard let transport = try? context.pipeline.syncOperations.context(handlerType: NIOHTTP2Handler.self) else { return }
+        var frame = ByteBuffer()
+        // Length, type and flags, the connection itself, the last stream, no error.
+        frame.writeInteger(UInt32(8 << 8 | 7))
+        frame.writeInteger(UInt8(0))
+        frame.writeInteger(UInt32(0))
+        frame.writeInteger(UInt32(Int32.max))
+        frame.writeInteger(UInt32(0))
+        transport.writeAndFlush(NIOAny(frame), promise: nil)
+    }
+
     private func departFinally(_ context: ChannelHandlerContext) {
         guard case .told = departure, context.channel.isActive else { return }
         departure = .final
-        goAway(lastStreamID, context)
+        write(.init(streamID: .rootStream, payload: .goAway(lastStreamID: lastStreamID, errorCode: .noError, opaqueData: nil)), context)
         flushSoon(context)
         closeIfOver(context)
-    }
-
-    private func goAway(_ last: HTTP2StreamID, _ context: ChannelHandlerContext) {
-        write(.init(streamID: .rootStream, payload: .goAway(lastStreamID: last, errorCode: .noError, opaqueData: nil)), context)
     }
 
     private func closeIfOver(_ context: ChannelHandlerContext) {

@@ -73,6 +73,11 @@ public struct GRPCContext: Sendable {
         self.headers = headers
     }
 
+    /// A call that came over no connection.
+    init(eventLoop: any EventLoop, metadata: [(String, String)]) {
+        self.init(eventLoop: eventLoop, deadline: nil, headers: HPACKHeaders(metadata))
+    }
+
     /// The first value of the client's metadata by that name, in lower case.
     public func metadata(_ name: String) -> String? { headers.first(name: name) }
 }

@@ -20,6 +20,11 @@ final class GRPCPeer {
         carry()
     }
 
+    /// What either side's HTTP/2 complained of.
+    private(set) var errors: [any Error] = []
+
+    private func note(_ error: any Error) { errors.append(error) }
+
     deinit {
         _ = try? server.finish()
         _ = try? client.finish()
@@ -35,12 +40,12 @@ final class GRPCPeer {
             isMoving = false
             while let bytes = try? client.readOutbound(as: ByteBuffer.self) {
                 isMoving = true
-                _ = try? server.writeInbound(bytes)
+                do { _ = try server.writeInbound(bytes) } catch { note(error) }
             }
             server.embeddedEventLoop.run()
             while let bytes = try? server.readOutbound(as: ByteBuffer.self) {
                 isMoving = true
-                _ = try? client.writeInbound(bytes)
+                do { _ = try client.writeInbound(bytes) } catch { note(error) }
             }
         }
         while let frame = try? client.readInbound(as: HTTP2Frame.self) { frames.append(frame) }

@@ -1,6 +1,5 @@
 import NIOCore
 import SlipwayCore
-public import SlipwayGRPC
 import SlipwayInferenceMessages
 
 extension GRPCMethods {
@@ -8,7 +7,7 @@ extension GRPCMethods {
     ///
     /// - Parameter isReady: For the server as a whole and for its one service.
     public mutating func addHealthService(_ isReady: @escaping @Sendable () -> Bool) {
-        let isKnown = { @Sendable (service: String) in service.isEmpty || service == InferenceGRPC.service }
+        let isKnown = { @Sendable (service: String) in service.isEmpty || service == GRPCInferenceWire.service }
         unary("/grpc.health.v1.Health/Check") { (message: ByteBuffer, _: GRPCContext) -> GRPCAnswer in
             do throws(PlatformError) {
                 let request: Grpc_Health_V1_HealthCheckRequest = try message.decoded()

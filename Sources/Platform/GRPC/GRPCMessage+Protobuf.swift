@@ -1,11 +1,9 @@
-import NIOCore
+public import NIOCore
 public import SlipwayCore
-public import SlipwayGRPC
-import SlipwayInference
 public import SwiftProtobuf
 
 extension PlatformError {
-    /// This error as the end of a call of the Open Inference Protocol.
+    /// This error as the end of a call.
     public var grpcReply: GRPCReply { GRPCReply(code.grpcStatus, message) }
 }
 
@@ -44,7 +42,7 @@ extension GRPCMethods {
 }
 
 extension GRPCReply {
-    init(encoding message: some Message) throws(PlatformError) {
+    public init(encoding message: some Message) throws(PlatformError) {
         self.init(try GRPCMessage(encoding: message))
     }
 }
@@ -61,7 +59,8 @@ extension GRPCMessage {
 }
 
 extension ByteBuffer {
-    func decoded<Request: Message>() throws(PlatformError) -> Request {
+    /// - Throws: `invalid_argument` when the bytes are no such message.
+    public func decoded<Request: Message>() throws(PlatformError) -> Request {
         do {
             return try Request(serializedBytes: [UInt8](buffer: self))
         } catch {

@@ -1,8 +1,6 @@
-import SlipwayGRPC
-
 /// Calls of Triton's extensions that this server lacks: refused by name, so that nobody takes the refusal for
 /// a spelling mistake. The server's metadata does not list these extensions.
-extension InferenceGRPC {
+extension GRPCMethods {
     private static let missing = [
         ("shared memory", ["SystemSharedMemoryStatus", "SystemSharedMemoryRegister", "SystemSharedMemoryUnregister"]),
         ("CUDA shared memory", ["CudaSharedMemoryStatus", "CudaSharedMemoryRegister", "CudaSharedMemoryUnregister"]),
@@ -10,10 +8,10 @@ extension InferenceGRPC {
         ("logging", ["LogSettings"]),
     ]
 
-    static func addUnsupported(to methods: inout GRPCMethods) {
-        for (name, calls) in missing {
+    public mutating func addMissingInferenceExtensions() {
+        for (name, calls) in Self.missing {
             for call in calls {
-                methods.unary("/\(service)/\(call)") { _, _ in
+                unary(GRPCInferenceWire.path(call)) { _, _ in
                     .now(GRPCReply(.unimplemented, "the \(name) extension is not supported"))
                 }
             }
