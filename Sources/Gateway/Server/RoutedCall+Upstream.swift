@@ -31,6 +31,7 @@ extension RoutedCall {
             } catch {
                 return finish(failure: PlatformError(.unavailable, "the model server's answer cannot be read", cause: error))
             }
+            defer { mirrored?.offer(parsed.outputs) }
             let (outcome, refusal) = judge(parsed.outputs)
             if let refusal { return end(outcome, refusal.response(style, headers: target.headers)) }
             switch format {
@@ -65,6 +66,20 @@ extension RoutedCall {
             }
         }
         return try result.get()
+    }
+
+    /// The tensors of an answer, for those who only look at them.
+    static func outputs(of result: UpstreamResult) -> Result<[Tensor], PlatformError> {
+        switch result {
+        case .failure(let error): return .failure(error)
+        case .success(let response):
+            guard response.status == 200 else { return .failure(error(of: response)) }
+            do throws(PlatformError) {
+                return .success(try parse(response).outputs)
+            } catch {
+                return .failure(error)
+            }
+        }
     }
 
     /// The error that a status other than 200 stands for.
