@@ -310,7 +310,7 @@ let modules: [Module] = [
         tests: Tests(
             path: "Inference/Server",
             uses: ["SlipwayInference", "SlipwayONNXRuntime", "SlipwayHTTP"],
-            outside: [.hummingbird, .httpTypes, .nioCore, .logging]
+            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioConcurrencyHelpers, .atomics, .logging]
         )
     ),
     Module(

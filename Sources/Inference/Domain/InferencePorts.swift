@@ -66,6 +66,10 @@ public struct InferenceRequest: Sendable {
     public var inputs: [Tensor]
     /// Names of the outputs wanted; empty: all.
     public var outputs: [String]
+    /// The longest that the request may wait for its run, in microseconds; `nil` or 0: as the model says.
+    public var timeoutMicroseconds: Int?
+    /// Set when the client is gone; a request that has not begun is then dropped.
+    public var cancellation: Cancellation?
 
     public init(
         model: String,

@@ -24,7 +24,9 @@ public enum InferenceWire {
                 try InferenceBody.parseRequest(bytes, jsonBytes: jsonBytes, model: model, version: version)
             }
         }
-        return try parsed.get()
+        var inference = try parsed.get()
+        inference.request.cancellation = request.cancellation
+        return inference
     }
 
     public static func jsonBytes(_ header: String?) throws(PlatformError) -> Int? {

@@ -11,45 +11,42 @@ final class LoadedVersion: Sendable {
     let outputNames: [String]
     let counters = VersionCounters()
     let inFlight = ManagedAtomic<Int>(0)
-    /// Nanoseconds that one row takes, as last seen: decides where the next request runs.
-    private let rowNanoseconds: ManagedAtomic<Int>
+    /// How requests are gathered and run, and those that wait.
+    let policy: BatchingPolicy
+    let scheduler: VersionScheduler
+    let cost: RunCost
+    /// Whether requests may run on an event loop, past the line: they only compute, and alone.
+    let mayRunInline: Bool
+    let gathers: Bool
 
-    init(model: String, version: ModelVersion, session: any ModelSession, rowNanoseconds: Int) {
+    /// - Parameter rowNanoseconds: What one row of zeros took at warm-up.
+    init(
+        model: String,
+        version: ModelVersion,
+        session: any ModelSession,
+        policy: BatchingPolicy = BatchingPolicy(),
+        rowNanoseconds: Int,
+        pools: RunPools
+    ) {
         self.model = model
         self.version = version
         self.session = session
         self.signature = session.signature
         self.outputNames = session.signature.outputs.map(\.name)
-        self.rowNanoseconds = ManagedAtomic(rowNanoseconds)
+        self.policy = policy
+        gathers = policy.gathering != nil && policy.rowsMax > 1
+        mayRunInline = session.isComputeOnly
+        scheduler = VersionScheduler(policy: policy, isComputeOnly: session.isComputeOnly, pools: pools)
+        let elements = session.signature.inputs.reduce(0) { count, spec in
+            count + spec.shape.reduce(1) { $0 * max($1, 1) }
+        }
+        cost = RunCost(elements: elements, nanoseconds: rowNanoseconds)
     }
 
-    /// Whether a request of `rows` rows is short enough to run on an event loop.
-    func fitsEventLoop(rows: Int) -> Bool {
-        let (cost, overflow) = rowNanoseconds.load(ordering: .relaxed).multipliedReportingOverflow(by: max(rows, 1))
-        return !overflow && cost <= ServingLimits.eventLoopNanosecondsMax
+    /// Whether a request is short enough to run on an event loop.
+    func fitsEventLoop(_ inputs: [Tensor]) -> Bool {
+        mayRunInline && cost.nanoseconds(elements: RunCost.elements(of: inputs)) <= ServingLimits.eventLoopNanosecondsMax
     }
-
-    /// Moves the estimate an eighth of the way, so that one slow request does not decide alone, but a
-    /// model that has become slow leaves the event loop within a few requests.
-    func saw(nanoseconds: Int, rows: Int) {
-        let seen = nanoseconds / max(rows, 1)
-        let known = rowNanoseconds.load(ordering: .relaxed)
-        rowNanoseconds.store(known + (seen - known) / 8, ordering: .relaxed)
-    }
-}
-
-/// Counters of one version, in Triton's sense. Relaxed: each is right, a set of them is not one moment's.
-final class VersionCounters: Sendable {
-    let successes = ManagedAtomic<Int>(0)
-    let clientFailures = ManagedAtomic<Int>(0)
-    let modelFailures = ManagedAtomic<Int>(0)
-    let successNanoseconds = ManagedAtomic<Int>(0)
-    let failureNanoseconds = ManagedAtomic<Int>(0)
-    let queueNanoseconds = ManagedAtomic<Int>(0)
-    let computeNanoseconds = ManagedAtomic<Int>(0)
-    let lastInferenceMilliseconds = ManagedAtomic<Int64>(0)
-
-    var failures: Int { clientFailures.load(ordering: .relaxed) + modelFailures.load(ordering: .relaxed) }
 }
 
 /// What serves now: immutable, swapped as one pointer.
@@ -92,8 +89,12 @@ final class ServingTable: AtomicReference, Sendable {
 public enum ServingLimits {
     /// The longest that a request may hold an event loop.
     static let eventLoopNanosecondsMax = 1_000_000
-    /// Requests that may wait for the pool before the next is told to come later.
+    /// Requests of one version that may wait before the next is told to come later.
     static let poolQueueMax = 4096
+    /// Runs of all versions together that may wait for other processes.
+    static let waitingThreadsMax = 32
+    /// The longest timer; a later moment is looked at again then.
+    static let timerNanosecondsMax: UInt64 = 60_000_000_000
     /// How long an unload waits for what is in flight.
     static let drainSecondsMax = 30
     static let warmUpRuns = 5

@@ -20,15 +20,17 @@ actor ModelControl {
     let repository: ModelRepository
     private let runtime: any ModelRuntime
     private let table: ManagedAtomic<ServingTable>
+    private let pools: RunPools
     private var lifecycles: [Key: VersionLifecycle] = [:]
     private var loaded: [Key: LoadedVersion] = [:]
     /// Those who wait for a version's load or unload to end.
     private var waiting: [Key: [CheckedContinuation<Void, Never>]] = [:]
 
-    init(repository: ModelRepository, runtime: any ModelRuntime, table: ManagedAtomic<ServingTable>) {
+    init(repository: ModelRepository, runtime: any ModelRuntime, table: ManagedAtomic<ServingTable>, pools: RunPools) {
         self.repository = repository
         self.runtime = runtime
         self.table = table
+        self.pools = pools
     }
 
     func index() -> [IndexEntry] {
@@ -62,11 +64,12 @@ actor ModelControl {
         do {
             let repository = repository
             let runtime = runtime
+            let pools = pools
             let version = try await offActor {
                 if !files.isEmpty { try repository.put(files, version: key.version, model: key.model) }
                 let session = try runtime.open(file: repository.graph(of: key.version, model: key.model).path)
                 let cost = WarmUp.rowNanoseconds(of: session)
-                return LoadedVersion(model: key.model, version: key.version, session: session, rowNanoseconds: cost)
+                return LoadedVersion(model: key.model, version: key.version, session: session, rowNanoseconds: cost, pools: pools)
             }
             lifecycles[key]?.opened()
             loaded[key] = version
