@@ -178,7 +178,7 @@ let modules: [Module] = [
         layer: .adapter,
         path: "Platform/HTTP",
         purpose: "What every server shares: the listener, its fast path, error bodies, request ids, metrics pages.",
-        uses: ["SlipwayCore"],
+        uses: ["SlipwayCore", "CZlib"],
         outside: [
             .hummingbird, .hummingbirdCore, .hummingbirdTLS, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle,
@@ -309,7 +309,7 @@ let modules: [Module] = [
         ],
         tests: Tests(
             path: "Inference/Server",
-            uses: ["SlipwayInference", "SlipwayONNXRuntime", "SlipwayHTTP"],
+            uses: ["SlipwayInference", "SlipwayInferenceMessages", "SlipwayONNXRuntime", "SlipwayHTTP"],
             outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioConcurrencyHelpers, .atomics, .logging]
         )
     ),
@@ -409,8 +409,8 @@ func refuse(_ sentence: String) -> Never {
     exit(1)
 }
 
-/// Outside this table because it is C: it declares the few entries of ONNX Runtime's table that are used.
-let shims = ["CONNXRuntime"]
+/// Outside this table because they are C: the few entries of ONNX Runtime's table that are used, and zlib.
+let shims = ["CONNXRuntime", "CZlib"]
 
 let layers = Dictionary(uniqueKeysWithValues: modules.map { ($0.name, $0.layer) })
 for module in modules {
@@ -463,6 +463,7 @@ var targets: [Target] = built.map { module in
     )
 }
 targets.append(.target(name: "CONNXRuntime", path: "Sources/Inference/CONNXRuntime"))
+targets.append(.systemLibrary(name: "CZlib", path: "Sources/Platform/CZlib", providers: [.apt(["zlib1g-dev"])]))
 targets.append(
     .target(
         name: "SlipwayTesting",

@@ -33,6 +33,11 @@ public struct ParsedInference: Sendable {
     /// ``InferenceRequest/model`` and its version come from the path, not the body: the caller sets them.
     public var request: InferenceRequest
     public let binary: BinaryOutputs
+
+    public init(request: InferenceRequest, binary: BinaryOutputs) {
+        self.request = request
+        self.binary = binary
+    }
 }
 
 extension InferenceBody {

@@ -111,9 +111,13 @@ public protocol InferenceDataPlane: Sendable {
     )
     /// The signature of a ready version; `nil` for `version` means the highest that is ready.
     func signature(model: String, version: ModelVersion?) throws(PlatformError) -> ModelSignature
+    /// Rows that one request may have; 0 when the first dimension is no batch dimension, or nobody knows.
+    func rowsMax(model: String, version: ModelVersion?) -> Int
 }
 
 extension InferenceDataPlane {
+    public func rowsMax(model: String, version: ModelVersion?) -> Int { 0 }
+
     public func infer(_ request: InferenceRequest) async throws -> InferenceResponse {
         try await withCheckedThrowingContinuation { continuation in
             infer(request) { continuation.resume(with: $0.mapError { $0 as any Error }) }

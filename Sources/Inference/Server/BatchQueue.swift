@@ -158,7 +158,8 @@ struct BatchQueue<Entry: BatchEntry>: Sendable {
     /// When the front of the line should run; `nil` when nothing waits.
     private func due(_ now: UInt64) -> UInt64? {
         guard let head = line.first else { return late.isEmpty ? nil : now }
-        guard gathers, delay > 0 else { return now }
+        // No slot idles for company while somebody waits who has waited for too long already.
+        guard gathers, delay > 0, late.isEmpty else { return now }
         let latest = head.arrived.addingClamping(delay)
         guard latest > now else { return now }
         if line.count == 1, running == 0, !expectsCompany(now) { return now }

@@ -17,13 +17,29 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
     private let pools: RunPools
     private let draining = ManagedAtomic<Bool>(false)
 
-    /// - Parameter poolThreads: Threads for large models.
-    public init(repository: ModelRepository, runtime: any ModelRuntime, poolThreads: Int = 2) {
+    /// - Parameters:
+    ///   - runtime: For ONNX graphs.
+    ///   - backends: For models of other kinds.
+    ///   - memoryBytesMax: Resident memory of the process over which no version is loaded; `nil`: no cap.
+    ///   - poolThreads: Threads for large models.
+    public init(
+        repository: ModelRepository,
+        runtime: any ModelRuntime,
+        backends: [ModelBackend] = [],
+        memoryBytesMax: Int? = nil,
+        poolThreads: Int = 2
+    ) {
         let table = ManagedAtomic(ServingTable([]))
         let pools = RunPools(computeThreads: poolThreads)
         self.table = table
         self.pools = pools
-        self.control = ModelControl(repository: repository, runtime: runtime, table: table, pools: pools)
+        self.control = ModelControl(
+            repository: repository,
+            backends: [.onnx(runtime)] + backends,
+            budget: MemoryBudget(bytesMax: memoryBytesMax),
+            table: table,
+            pools: pools
+        )
     }
 
     /// From now on the server says that it is not ready; it goes on answering.
@@ -33,10 +49,23 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
 
     public var isDraining: Bool { draining.load(ordering: .relaxed) }
 
-    /// Loads models of the repository by name, each by its latest version; `*` is all of them.
-    public func loadAtStart(_ names: [String]) async throws {
-        let models = names.contains("*") ? try control.repository.scan().keys.sorted() : names
-        for model in models { try await control.load(model: model, try LoadRequest(nil, model: model)) }
+    /// Loads models of the repository by name, each by its version policy; `*` is all of them.
+    ///
+    /// - Parameter onFailure: Gets what could not be loaded, and the rest is loaded all the same; `nil`: the
+    ///   first failure is thrown.
+    public func loadAtStart(
+        _ names: [String],
+        onFailure: (@Sendable (String, PlatformError) -> Void)? = nil
+    ) async throws {
+        let models = names.contains("*") ? try control.repository.scan().sorted() : names
+        for model in models {
+            do {
+                try await control.load(model: model, try LoadRequest(model: model))
+            } catch {
+                guard let onFailure else { throw error }
+                onFailure(model, .wrapping(error, doing: "load '\(model)'"))
+            }
+        }
     }
 
     /// Ends the pool's threads. Nothing may be asked of the server afterwards.
@@ -45,6 +74,10 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
     }
 
     // MARK: Data plane
+
+    public func rowsMax(model: String, version: ModelVersion?) -> Int {
+        (try? table.load(ordering: .acquiring).version(version, of: model))?.policy.rowsMax ?? 0
+    }
 
     public func signature(model: String, version: ModelVersion?) throws(PlatformError) -> ModelSignature {
         try table.load(ordering: .acquiring).version(version, of: model).signature
@@ -57,7 +90,7 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
         let loaded: LoadedVersion
         do {
             loaded = try table.load(ordering: .acquiring).version(request.version, of: request.model)
-            try TensorCheck.check(request, against: loaded.signature)
+            try TensorCheck.check(request, against: loaded.signature, rowsMax: loaded.policy.rowsMax)
         } catch {
             if let known = try? table.load(ordering: .acquiring).version(request.version, of: request.model) {
                 known.counters.clientFailures.wrappingIncrement(ordering: .relaxed)
@@ -65,17 +98,6 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
             return completion(.failure(error))
         }
         let rows = request.inputs.first?.shape.first ?? 1
-        guard loaded.policy.rowsMax == 0 || rows <= loaded.policy.rowsMax else {
-            loaded.counters.clientFailures.wrappingIncrement(ordering: .relaxed)
-            return completion(
-                .failure(
-                    PlatformError(
-                        .invalidArgument,
-                        "inference request batch-size must be <= \(loaded.policy.rowsMax) for '\(loaded.model)'"
-                    )
-                )
-            )
-        }
         let outputs = request.outputs.isEmpty ? loaded.outputNames : request.outputs
         loaded.inFlight.wrappingIncrement(ordering: .relaxed)
         if loaded.fitsEventLoop(request.inputs) {

@@ -7,37 +7,54 @@ final class LoadedVersion: Sendable {
     let model: String
     let version: ModelVersion
     let session: any ModelSession
+    /// What clients may send and get.
     let signature: ModelSignature
     let outputNames: [String]
+    let configuration: VersionConfiguration
+    /// How requests are gathered and run.
+    let policy: BatchingPolicy
+    /// What it was made of: a load of the same changes nothing.
+    let stamp: VersionStamp
+    /// Resident memory that it is taken to need.
+    let bytes: Int
     let counters = VersionCounters()
     let inFlight = ManagedAtomic<Int>(0)
-    /// How requests are gathered and run, and those that wait.
-    let policy: BatchingPolicy
+    /// Those who wait, and their runs.
     let scheduler: VersionScheduler
     let cost: RunCost
     /// Whether requests may run on an event loop, past the line: they only compute, and alone.
     let mayRunInline: Bool
     let gathers: Bool
 
+    /// Who may unload it without being asked by number.
+    let origin: VersionSource.Origin
+
     /// - Parameter rowNanoseconds: What one row of zeros took at warm-up.
     init(
         model: String,
         version: ModelVersion,
         session: any ModelSession,
-        policy: BatchingPolicy = BatchingPolicy(),
         rowNanoseconds: Int,
-        pools: RunPools
+        configuration: VersionConfiguration,
+        pools: RunPools,
+        stamp: VersionStamp,
+        origin: VersionSource.Origin = .number,
+        bytes: Int = 0
     ) {
         self.model = model
         self.version = version
         self.session = session
-        self.signature = session.signature
-        self.outputNames = session.signature.outputs.map(\.name)
-        self.policy = policy
-        gathers = policy.gathering != nil && policy.rowsMax > 1
+        self.signature = configuration.signature
+        self.outputNames = configuration.signature.outputs.map(\.name)
+        self.configuration = configuration
+        self.policy = configuration.policy
+        self.stamp = stamp
+        self.bytes = bytes
+        self.origin = origin
+        gathers = configuration.policy.gathering != nil && configuration.policy.rowsMax > 1
         mayRunInline = session.isComputeOnly
-        scheduler = VersionScheduler(policy: policy, isComputeOnly: session.isComputeOnly, pools: pools)
-        let elements = session.signature.inputs.reduce(0) { count, spec in
+        scheduler = VersionScheduler(policy: configuration.policy, isComputeOnly: session.isComputeOnly, pools: pools)
+        let elements = configuration.signature.inputs.reduce(0) { count, spec in
             count + spec.shape.reduce(1) { $0 * max($1, 1) }
         }
         cost = RunCost(elements: elements, nanoseconds: rowNanoseconds)
@@ -98,6 +115,17 @@ public enum ServingLimits {
     /// How long an unload waits for what is in flight.
     static let drainSecondsMax = 30
     static let warmUpRuns = 5
+    /// Samples of a configuration's `model_warmup`, and runs of each.
+    static let warmUpSamplesMax = 100
+    static let warmUpCountMax = 1000
+    /// Elements of one tensor of a warm-up.
+    static let warmUpElementsMax = 64 << 20
+    /// Threads that a configuration may ask for in one session.
+    static let sessionThreadsMax = 256
+    /// Runs of one version side by side.
+    static let instancesMax = 64
+    /// Files that one load may carry.
+    static let loadFilesMax = 1000
     /// The largest body of `load`, which may carry a model file.
     static let loadBytesMax = 1 << 30
     static let versionsMax = 10_000

@@ -10,10 +10,10 @@ struct BatchQueueTests {
     @Test("What waits when a slot becomes free runs together, up to the most rows, in order")
     func gathers() {
         var queue = queue(rowsMax: 4)
-        #expect(queue.add(entry(0), now: 0))
+        #expect(queue.add(entry(0), now: 0) == true)
         #expect(queue.step(now: 0) == .summon)
         #expect(numbers(queue.take(now: 0)) == [0])
-        for number in 1...6 { #expect(queue.add(entry(number), now: UInt64(number))) }
+        for number in 1...6 { #expect(queue.add(entry(number), now: UInt64(number)) == true) }
         #expect(queue.step(now: 7) == .idle, "one run at a time")
         queue.finished(now: 8)
         #expect(queue.step(now: 8) == .summon)
@@ -36,7 +36,7 @@ struct BatchQueueTests {
     @Test("Alone, a request runs at once, whatever the delay")
     func alone() {
         var queue = queue(rowsMax: 8, delayMicroseconds: 1000)
-        #expect(queue.startAtOnce(now: 0))
+        #expect(queue.startAtOnce(now: 0) == true)
         queue.finished(now: 500)
         for round in 1...20 {
             let now = UInt64(round) * 1000
@@ -50,10 +50,10 @@ struct BatchQueueTests {
     @Test("With others about, a request waits for company, and no longer than the delay")
     func company() {
         var queue = queue(rowsMax: 8, delayMicroseconds: 1)
-        #expect(queue.startAtOnce(now: 0))
+        #expect(queue.startAtOnce(now: 0) == true)
         _ = queue.add(entry(1), now: 10)
         queue.finished(now: 20)
-        #expect(!queue.startAtOnce(now: 20), "one waits already")
+        #expect(queue.startAtOnce(now: 20) == false, "one waits already")
         #expect(queue.step(now: 20) == .wait(until: 1010))
         _ = queue.add(entry(2), now: 600)
         #expect(queue.step(now: 600) == .wait(until: 1010))
@@ -73,7 +73,7 @@ struct BatchQueueTests {
     @Test("A preferred number of rows runs without delay, and what is over stays")
     func preferred() {
         var queue = queue(rowsMax: 16, preferredRows: [4, 8], delayMicroseconds: 1000)
-        #expect(queue.startAtOnce(now: 0))
+        #expect(queue.startAtOnce(now: 0) == true)
         for number in 1...9 { _ = queue.add(entry(number), now: 1) }
         queue.finished(now: 2)
         #expect(queue.step(now: 2) == .summon)
@@ -87,7 +87,7 @@ struct BatchQueueTests {
     @Test("What does not fit closes the batch before it: nobody overtakes it")
     func incompatible() {
         var queue = queue(rowsMax: 8, delayMicroseconds: 1000)
-        #expect(queue.startAtOnce(now: 0))
+        #expect(queue.startAtOnce(now: 0) == true)
         for (number, kind) in [(1, 0), (2, 0), (3, 1), (4, 0)] { _ = queue.add(entry(number, kind: kind), now: 1) }
         queue.finished(now: 2)
         #expect(queue.step(now: 2) == .summon)
@@ -100,13 +100,13 @@ struct BatchQueueTests {
     @Test("A full queue refuses, unless some that wait are gone")
     func full() {
         var queue = queue(rowsMax: 1, queueMax: 2)
-        #expect(queue.startAtOnce(now: 0))
+        #expect(queue.startAtOnce(now: 0) == true)
         let gone = entry(2)
-        #expect(queue.add(entry(1), now: 0))
-        #expect(queue.add(gone, now: 0))
-        #expect(!queue.add(entry(3), now: 0))
+        #expect(queue.add(entry(1), now: 0) == true)
+        #expect(queue.add(gone, now: 0) == true)
+        #expect(queue.add(entry(3), now: 0) == false)
         gone.cancellation.store(true, ordering: .relaxed)
-        #expect(queue.add(entry(4), now: 0))
+        #expect(queue.add(entry(4), now: 0) == true)
         let drops = queue.takeDrops()
         #expect(drops.map(\.entry.number) == [2])
         #expect(drops.map(\.reason) == [.cancelled])
@@ -115,7 +115,7 @@ struct BatchQueueTests {
     @Test("Who waited for too long is refused, also while everything is busy")
     func expires() {
         var queue = queue(rowsMax: 4)
-        #expect(queue.startAtOnce(now: 0))
+        #expect(queue.startAtOnce(now: 0) == true)
         _ = queue.add(entry(1), now: 1, deadline: 100)
         _ = queue.add(entry(2), now: 1)
         #expect(queue.step(now: 1) == .wait(until: 100))
@@ -134,7 +134,7 @@ struct BatchQueueTests {
         var policy = BatchingPolicy()
         policy.timeoutAction = .delay
         var queue = BatchQueue<Entry>(policy: policy, runsMax: 1, waitingMax: 10)
-        #expect(queue.startAtOnce(now: 0))
+        #expect(queue.startAtOnce(now: 0) == true)
         _ = queue.add(entry(1), now: 0, deadline: 10)
         _ = queue.add(entry(2), now: 0)
         queue.finished(now: 20)

@@ -1,5 +1,6 @@
 import Atomics
 import Foundation
+import NIOConcurrencyHelpers
 import SlipwayCore
 import SlipwayInference
 import SlipwayTesting

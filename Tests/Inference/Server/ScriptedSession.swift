@@ -1,8 +1,10 @@
+import Atomics
 import Dispatch
 import Foundation
 import NIOConcurrencyHelpers
 import SlipwayCore
 import SlipwayInference
+import SlipwayInferenceMessages
 
 @testable import SlipwayInferenceServer
 
@@ -74,15 +76,39 @@ struct SchedulerFixture {
         policy(&wanted)
         self.session = session
         server = EmbeddedModelServer(repository: ModelRepository(folder: FileManager.default.temporaryDirectory), runtime: NoRuntime())
+        let config = Self.config(wanted)
+        let configuration = try VersionConfiguration(
+            config, graph: session.signature, model: "m", backend: .onnx(NoRuntime()), filename: "model.onnx"
+        )
+        guard configuration.policy == wanted else { throw PlatformError(.unexpected, "\(wanted) cannot be configured") }
         version = LoadedVersion(
             model: "m",
             version: try ModelVersion(1),
             session: session,
-            policy: wanted,
             rowNanoseconds: rowNanoseconds,
-            pools: RunPools(computeThreads: 2)
+            configuration: configuration,
+            pools: RunPools(computeThreads: 2),
+            stamp: VersionStamp(config: config, file: "")
         )
         server.table.store(ServingTable([version]), ordering: .releasing)
+    }
+
+    /// The configuration that asks for a policy.
+    static func config(_ policy: BatchingPolicy) -> Inference_ModelConfig {
+        var config = Inference_ModelConfig()
+        config.maxBatchSize = Int32(policy.rowsMax)
+        var group = Inference_ModelInstanceGroup()
+        group.count = Int32(policy.instances)
+        config.instanceGroup = [group]
+        guard let gathering = policy.gathering else { return config }
+        config.dynamicBatching.preferredBatchSize = gathering.preferredRows.map(Int32.init)
+        config.dynamicBatching.maxQueueDelayMicroseconds = UInt64(gathering.delayMicroseconds)
+        config.dynamicBatching.preserveOrdering = gathering.preservesOrder
+        config.dynamicBatching.defaultQueuePolicy.maxQueueSize = UInt32(policy.queueMax)
+        config.dynamicBatching.defaultQueuePolicy.defaultTimeoutMicroseconds = UInt64(policy.timeoutMicroseconds)
+        config.dynamicBatching.defaultQueuePolicy.timeoutAction = policy.timeoutAction == .delay ? .delay : .reject
+        config.dynamicBatching.defaultQueuePolicy.allowTimeoutOverride = policy.allowsTimeoutOverride
+        return config
     }
 
     /// Asks without waiting; the answer comes through the returned box.
