@@ -122,11 +122,18 @@ class Model:
 
     def column(self, tensor, field):
         flat = tensor.reshape(-1)
+        if field.kind != "str" and not field.kind.startswith("datetime"):
+            return flat
+        try:
+            texts = [item.decode("utf-8") for item in flat]
+        except UnicodeDecodeError as error:
+            raise Refusal(f"input '{field.name}' has an element that is no UTF-8 text") from error
         if field.kind == "str":
-            return self.numpy.array([item.decode("utf-8") for item in flat], dtype=object)
-        if field.kind.startswith("datetime"):
-            return self.pandas.to_datetime([item.decode("utf-8") for item in flat])
-        return flat
+            return self.numpy.array(texts, dtype=object)
+        try:
+            return self.pandas.to_datetime(texts)
+        except ValueError as error:
+            raise Refusal(f"input '{field.name}' has an element that is no time: {told(error)}") from error
 
     def output(self, result, field):
         """What the model returned for one output, as the signature declares it."""
@@ -296,6 +303,8 @@ def end_with(stream):
 
 def main():
     path, frame_bytes_max = sys.argv[1], int(sys.argv[2])
+    # Nothing of the server's but the three streams is this process's concern.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     stream = socket.socket(fileno=os.dup(0))
     # Models that read their standard input find it empty.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
