@@ -65,7 +65,13 @@ final class VersionScheduler: Sendable {
         version.counters.clientFailures.wrappingIncrement(ordering: .relaxed)
         version.inFlight.wrappingDecrement(ordering: .releasing)
         entry.completion(
-            .failure(PlatformError(.exhausted, "model '\(version.model)' has all the waiting requests that it may have", remedy: "try again later"))
+            .failure(
+                PlatformError(
+                    .unavailable,
+                    "Exceeds maximum queue size: model '\(version.model)' has all the waiting requests that it may have",
+                    remedy: "try again later"
+                )
+            )
         )
     }
 

@@ -38,14 +38,24 @@ struct PyfuncFixture: Sendable {
         )
     }
 
-    /// Writes the repository: MLflow itself makes the models.
-    func makeModels() async throws {
-        let (script, place) = (packageRoot.appending(path: "Tests/Inference/Pyfunc/make_pyfunc_models.py").path, repository.path)
+    /// Fills the repository with models that MLflow itself has made.
+    func addModels(_ names: String...) async throws {
+        let made = try await Self.made.value
+        try FileManager.default.createDirectory(at: repository, withIntermediateDirectories: true)
+        for name in names {
+            try FileManager.default.copyItem(at: made.appending(path: name), to: repository.appending(path: name))
+        }
+    }
+
+    /// Importing MLflow takes seconds: once for all tests.
+    private static let made = Task {
+        let place = packageRoot.appending(path: ".build/pyfunc-models")
         let output = try await onThread {
+            try? FileManager.default.removeItem(at: place)
             let process = Process()
             let pipe = Pipe()
             process.executableURL = URL(filePath: conformancePython)
-            process.arguments = [script, place]
+            process.arguments = [packageRoot.appending(path: "Tests/Inference/Pyfunc/make_pyfunc_models.py").path, place.path]
             process.standardOutput = pipe
             process.standardError = pipe
             try process.run()
@@ -54,6 +64,7 @@ struct PyfuncFixture: Sendable {
             return process.terminationStatus == 0 ? nil : String(decoding: output, as: UTF8.self)
         }
         if let output { throw PlatformError(.unexpected, "the models were not made: \(output.suffix(2000))") }
+        return place
     }
 
     func configure(_ model: String, _ text: String) throws {

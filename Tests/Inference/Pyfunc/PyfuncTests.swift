@@ -13,7 +13,7 @@ struct PyfuncTests {
     func life() async throws {
         try await withScratchFolder { folder in
             let fixture = PyfuncFixture(folder: folder)
-            try await fixture.makeModels()
+            try await fixture.addModels("doubling")
             // The long delay makes one batch of requests that come together, however slow the machine.
             try fixture.configure(
                 "doubling",
@@ -71,6 +71,7 @@ struct PyfuncTests {
         // One that is killed while it does nothing costs nobody an answer.
         let idle = try #require(try workers(in: fixture).first)
         #expect(kill(idle, SIGKILL) == 0)
+        try await waitForEnd(of: idle)
         #expect(try await fixture.double([9, 10]) == [18, 20])
         let next = try workers(in: fixture)
         #expect(next.count == 1 && next.first != idle)
@@ -96,7 +97,7 @@ struct PyfuncTests {
     func columns() async throws {
         try await withScratchFolder { folder in
             let fixture = PyfuncFixture(folder: folder)
-            try await fixture.makeModels()
+            try await fixture.addModels("table", "unsigned")
             let unsigned = await #expect(throws: PlatformError.self) { try await fixture.server.loadAtStart(["unsigned"]) }
             #expect(unsigned?.message.contains("the model has no signature") == true)
             #expect(unsigned?.remedy?.contains("infer_signature") == true)
@@ -157,7 +158,7 @@ struct PyfuncTests {
     func endings() async throws {
         try await withScratchFolder { folder in
             let fixture = PyfuncFixture(folder: folder)
-            try await fixture.makeModels()
+            try await fixture.addModels("doubling")
             var launch = WorkerLaunch(python: conformancePython, folder: fixture.repository.appending(path: "doubling/1").path)
             launch.runSeconds = 1
             let (hasty, patient) = (launch, WorkerLaunch(python: launch.python, folder: launch.folder))
