@@ -51,10 +51,13 @@ public protocol ModelSession: Sendable {
     func run(inputs: [Tensor], outputs: [String]) throws -> [Tensor]
     /// Whether a run only computes. One that waits for another process never runs on an event loop.
     var isComputeOnly: Bool { get }
+    /// How often a process behind it was started again; `nil`: there is none.
+    var restarts: Int? { get }
 }
 
 extension ModelSession {
     public var isComputeOnly: Bool { true }
+    public var restarts: Int? { nil }
 }
 
 /// One `infer` call, free of any wire format.

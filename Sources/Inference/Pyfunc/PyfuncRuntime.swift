@@ -86,6 +86,7 @@ final class PyfuncSession: ModelSession {
     let signature: ModelSignature
     let pool: WorkerPool
     var isComputeOnly: Bool { false }
+    var restarts: Int? { pool.restarts }
 
     init(signature: ModelSignature, pool: WorkerPool) {
         (self.signature, self.pool) = (signature, pool)

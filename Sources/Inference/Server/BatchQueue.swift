@@ -7,6 +7,8 @@ protocol BatchEntry: Sendable {
     var rows: Int { get }
     /// Whether nobody waits for its answer any more.
     var isCancelled: Bool { get }
+    /// Who sent it, as far as is known: a connection.
+    var client: ObjectIdentifier? { get }
     /// Whether it may share a run with `other`: the same tensors, but for the number of rows.
     func joins(_ other: Self) -> Bool
 }
@@ -52,8 +54,9 @@ struct BatchQueue<Entry: BatchEntry>: Sendable {
     /// What waited for too long and is run all the same, after everything that did not.
     private var late = CircularBuffer<Waiting>()
     private var earliestDeadline = UInt64.max
-    /// When there were last two requests here at once.
+    /// When there were last two requests here at once, or from two clients one close behind the other.
     private var companyAt: UInt64?
+    private var lastArrival: (client: ObjectIdentifier, at: UInt64)?
     private var gathers: Bool
     private var drops: [Drop] = []
 
@@ -87,6 +90,7 @@ struct BatchQueue<Entry: BatchEntry>: Sendable {
         if count >= waitingMax { dropCancelled() }
         guard count < waitingMax else { return false }
         if running > 0 || isSummoned || count > 0 { companyAt = now }
+        noteArrival(of: entry.client, now)
         line.append(Waiting(entry: entry, arrived: now, deadline: deadline))
         earliestDeadline = min(earliestDeadline, deadline)
         return true
@@ -94,7 +98,8 @@ struct BatchQueue<Entry: BatchEntry>: Sendable {
 
     /// Whether a request that came just now may run at once, past the line, because there is none; it then
     /// counts as running. Waiting for company would only cost time: nobody was seen.
-    mutating func startAtOnce(now: UInt64) -> Bool {
+    mutating func startAtOnce(now: UInt64, client: ObjectIdentifier? = nil) -> Bool {
+        noteArrival(of: client, now)
         guard running == 0, !isSummoned, count == 0, !expectsCompany(now) else { return false }
         running = 1
         return true
@@ -171,6 +176,13 @@ struct BatchQueue<Entry: BatchEntry>: Sendable {
     private func expectsCompany(_ now: UInt64) -> Bool {
         guard let companyAt else { return false }
         return now < companyAt.addingClamping(delay.multipliedClamping(by: 4))
+    }
+
+    /// Two clients within the delay of one another could have shared a run; one that asks again could not.
+    private mutating func noteArrival(of client: ObjectIdentifier?, _ now: UInt64) {
+        guard let client else { return }
+        if let lastArrival, lastArrival.client != client, now <= lastArrival.at.addingClamping(delay) { companyAt = now }
+        lastArrival = (client, now)
     }
 
     private struct Group {

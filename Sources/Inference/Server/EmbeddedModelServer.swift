@@ -100,12 +100,14 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
         let rows = request.inputs.first?.shape.first ?? 1
         let outputs = request.outputs.isEmpty ? loaded.outputNames : request.outputs
         loaded.inFlight.wrappingIncrement(ordering: .relaxed)
-        if loaded.fitsEventLoop(request.inputs) {
-            guard loaded.gathers else {
+        let cost = loaded.inlineCost(request.inputs)
+        if cost <= ServingLimits.eventLoopNanosecondsMax {
+            // What costs less than a hand-over to another thread is not worth gathering, unless waiting is asked for.
+            guard loaded.gathers, loaded.policy.gathering?.delayMicroseconds ?? 0 > 0 || cost > ServingLimits.handOverNanoseconds else {
                 return completion(loaded.run(request, outputs: outputs, rows: rows, queued: 0))
             }
             // Alone, a request is as fast as without gathering; who comes meanwhile waits, and is gathered.
-            if loaded.scheduler.startAtOnce() {
+            if loaded.scheduler.startAtOnce(client: request.client) {
                 let result = loaded.run(request, outputs: outputs, rows: rows, queued: 0)
                 loaded.scheduler.finished(on: loaded)
                 return completion(result)

@@ -60,9 +60,9 @@ final class LoadedVersion: Sendable {
         cost = RunCost(elements: elements, nanoseconds: rowNanoseconds)
     }
 
-    /// Whether a request is short enough to run on an event loop.
-    func fitsEventLoop(_ inputs: [Tensor]) -> Bool {
-        mayRunInline && cost.nanoseconds(elements: RunCost.elements(of: inputs)) <= ServingLimits.eventLoopNanosecondsMax
+    /// Nanoseconds that a request would hold an event loop; the most there are when it may not.
+    func inlineCost(_ inputs: [Tensor]) -> Int {
+        mayRunInline ? cost.nanoseconds(elements: RunCost.elements(of: inputs)) : .max
     }
 }
 
@@ -106,6 +106,8 @@ final class ServingTable: AtomicReference, Sendable {
 public enum ServingLimits {
     /// The longest that a request may hold an event loop.
     static let eventLoopNanosecondsMax = 1_000_000
+    /// About what it costs to give a request to another thread and its answer back.
+    static let handOverNanoseconds = 50_000
     /// Requests of one version that may wait before the next is told to come later.
     static let poolQueueMax = 4096
     /// Runs of all versions together that may wait for other processes.

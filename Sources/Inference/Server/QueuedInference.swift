@@ -30,9 +30,16 @@ final class QueuedInference: BatchEntry, Sendable {
 
     var isCancelled: Bool { request.cancellation?.isCancelled ?? false }
 
+    var client: ObjectIdentifier? { request.client }
+
     func joins(_ other: QueuedInference) -> Bool {
         isBatch && other.isBatch && outputs == other.outputs && TensorBatch.matches(request.inputs, other.request.inputs)
     }
+}
+
+extension InferenceRequest {
+    /// The connection that it came by: what tells that its client is gone is the connection's own.
+    var client: ObjectIdentifier? { cancellation.map { ObjectIdentifier($0) } }
 }
 
 /// Counters of what the scheduler did with one version's requests.

@@ -38,21 +38,27 @@ final class VersionScheduler: Sendable {
         return isComputeOnly && policy.gathering == nil ? max(asked, threads) : asked
     }
 
+    /// Requests that wait.
+    var waiting: Int { state.withLockedValue { $0.queue.count } }
+
     static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
 
     // MARK: Requests
 
     /// Takes the caller's own thread as one of the version's runs, if nobody waits or runs. To be followed
     /// by ``finished(on:)``.
-    func startAtOnce() -> Bool {
+    func startAtOnce(client: ObjectIdentifier?) -> Bool {
         let now = Self.now
-        return state.withLockedValue { $0.queue.startAtOnce(now: now) }
+        return state.withLockedValue { $0.queue.startAtOnce(now: now, client: client) }
     }
 
     func finished(on version: LoadedVersion) {
         let now = Self.now
-        state.withLockedValue { $0.queue.finished(now: now) }
-        turn(version)
+        let isAnyoneLeft = state.withLockedValue { state in
+            state.queue.finished(now: now)
+            return state.queue.count > 0
+        }
+        if isAnyoneLeft { turn(version) }
     }
 
     /// Puts a request in the line; its completion is called later, from a thread of the pool.

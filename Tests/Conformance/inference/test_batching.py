@@ -1,7 +1,7 @@
 """Dynamic batching behind the stock tritonclient. SLIPWAY_MODEL_SERVER: host:port.
 
 Models: heavy (gathers up to 16 rows), single (the same graph, gathers nothing), narrow (gathers; two requests may
-wait, each for 20 s unless it says less).
+wait, each for 20 s unless it says less), tiny (y = 2x + 1 in microseconds, waits half a second for company), lonely (as tiny).
 """
 import concurrent.futures
 import http.client
@@ -66,6 +66,31 @@ class Batching(unittest.TestCase):
 
         with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(ask, range(2 * CLIENTS)))
+
+
+    def test_company_is_waited_for(self):
+        start = threading.Barrier(8)
+
+        def ask(number):
+            with triton.InferenceServerClient(URL) as client:
+                client.is_server_live()
+                start.wait()
+                rows = np.full((1, 3), number, np.float32)
+                self.assertTrue((infer(client, "tiny", rows) == rows * 2 + 1).all())
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(ask, range(8)))
+        found = statistics("tiny")
+        self.assertEqual(found["inference_count"], 8)
+        self.assertLess(found["execution_count"], 8)
+
+    def test_one_client_never_waits(self):
+        with triton.InferenceServerClient(URL) as client:
+            began = time.monotonic()
+            for _ in range(20):
+                infer(client, "lonely", np.zeros((1, 3), np.float32))
+            self.assertLess(time.monotonic() - began, 20 * 0.5)
+        self.assertEqual(statistics("lonely")["execution_count"], 20)
 
 
 class Waiting(unittest.TestCase):

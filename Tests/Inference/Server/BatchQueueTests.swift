@@ -70,6 +70,26 @@ struct BatchQueueTests {
         #expect(queue.step(now: 9000) == .summon)
     }
 
+    @Test("Two clients within the delay of one another are company; one that asks again and again is not")
+    func clients() {
+        let (one, two) = (Sender(), Sender())
+        var queue = queue(rowsMax: 8, delayMicroseconds: 100)
+        for round in 0..<5 {
+            #expect(queue.startAtOnce(now: UInt64(round) * 20_000, client: ObjectIdentifier(one)) == true)
+            queue.finished(now: UInt64(round) * 20_000 + 10_000)
+        }
+        #expect(queue.startAtOnce(now: 250_000, client: ObjectIdentifier(two)) == true, "more than the delay behind")
+        queue.finished(now: 251_000)
+        #expect(queue.startAtOnce(now: 300_000, client: ObjectIdentifier(one)) == false)
+        #expect(queue.add(Entry(number: 1, sender: one), now: 300_000) == true)
+        #expect(queue.step(now: 300_000) == .wait(until: 400_000))
+        #expect(queue.add(Entry(number: 2, sender: two), now: 320_000) == true)
+        #expect(queue.step(now: 400_000) == .summon)
+        #expect(numbers(queue.take(now: 400_000)) == [1, 2])
+        queue.finished(now: 410_000)
+        #expect(queue.startAtOnce(now: 2_000_000, client: ObjectIdentifier(one)) == true, "the other has not been seen for long")
+    }
+
     @Test("A preferred number of rows runs without delay, and what is over stays")
     func preferred() {
         var queue = queue(rowsMax: 16, preferredRows: [4, 8], delayMicroseconds: 1000)
@@ -181,16 +201,20 @@ struct BatchQueueTests {
     private func numbers(_ batch: [Entry]) -> [Int] { batch.map(\.number) }
 }
 
+private final class Sender: Sendable {}
+
 private final class Entry: BatchEntry, Sendable {
     let number: Int
     let rows: Int
     let kind: Int
     let cancellation = Atomic(false)
 
-    init(number: Int, rows: Int = 1, kind: Int = 0) {
-        (self.number, self.rows, self.kind) = (number, rows, kind)
+    init(number: Int, rows: Int = 1, kind: Int = 0, sender: Sender? = nil) {
+        (self.number, self.rows, self.kind, self.sender) = (number, rows, kind, sender)
     }
 
+    let sender: Sender?
+    var client: ObjectIdentifier? { sender.map { ObjectIdentifier($0) } }
     var isCancelled: Bool { cancellation.load(ordering: .relaxed) }
     func joins(_ other: Entry) -> Bool { kind == other.kind }
 }

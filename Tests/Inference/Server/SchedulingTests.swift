@@ -119,6 +119,22 @@ struct SchedulingTests {
             $0.gathering?.delayMicroseconds = 100_000
         }
         #expect(gathering.ask([1]).count == 1, "alone, gathering costs nothing")
+        let habitual = try SchedulerFixture(ScriptedSession(), rowNanoseconds: 1000) {
+            $0.rowsMax = 8
+            $0.gathering = BatchingPolicy.Gathering()
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    for _ in 0..<100 {
+                        let pending = habitual.ask([1])
+                        #expect(pending.count == 1, "what is cheaper than a hand-over is not handed over")
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        await habitual.server.stop()
         for session in [ScriptedSession(isHeld: true), ScriptedSession(isComputeOnly: false, isHeld: true)] {
             let fixture = try SchedulerFixture(session, rowNanoseconds: session.isComputeOnly ? SchedulerFixture.slow : 1000)
             let pending = fixture.ask([1])
