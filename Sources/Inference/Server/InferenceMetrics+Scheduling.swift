@@ -1,5 +1,6 @@
 import Atomics
 import SlipwayHTTP
+import SlipwayInference
 
 extension InferenceMetrics {
     /// What became of requests that had to wait, and of the processes that serve them.
