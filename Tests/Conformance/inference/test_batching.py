@@ -36,9 +36,20 @@ class Batching(unittest.TestCase):
     def test_together_is_the_same_as_alone(self):
         generator = np.random.default_rng(3)
         tasks = [generator.standard_normal((1 + number % 3, 3)).astype(np.float32) for number in range(10 * CLIENTS)]
-        with triton.InferenceServerClient(URL, concurrency=CLIENTS) as client:
-            with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
-                answers = list(pool.map(lambda rows: infer(client, "heavy", rows), tasks))
+        # The client is bound to the thread that made it.
+        parts = [tasks[number::CLIENTS] for number in range(CLIENTS)]
+        start = threading.Barrier(CLIENTS)
+
+        def ask(part):
+            with triton.InferenceServerClient(URL) as client:
+                client.is_server_live()
+                start.wait()
+                return [infer(client, "heavy", rows) for rows in part]
+
+        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+            parted = list(pool.map(ask, parts))
+        answers = [parted[number % CLIENTS][number // CLIENTS] for number in range(len(tasks))]
+        with triton.InferenceServerClient(URL) as client:
             for rows, answer in zip(tasks[:20], answers):
                 alone = infer(client, "single", rows)
                 self.assertEqual(answer.tobytes(), alone.tobytes())

@@ -69,7 +69,8 @@ struct SchedulerFixture {
     let version: LoadedVersion
     let session: ScriptedSession
 
-    static let slow = ServingLimits.eventLoopNanosecondsMax + 1
+    /// So far over the limit that a few runs that are let go at once do not bring it on the caller's thread.
+    static let slow = 1000 * ServingLimits.eventLoopNanosecondsMax
 
     init(_ session: ScriptedSession, rowNanoseconds: Int = slow, policy: (inout BatchingPolicy) -> Void = { _ in }) throws {
         var wanted = BatchingPolicy()
