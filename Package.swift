@@ -19,6 +19,8 @@ struct Module {
     var outside: [Outside] = []
     /// Files in its folder that are not its source.
     var exclude: [String] = []
+    /// Files of its folder that are compiled in as bytes.
+    var embeds: [String] = []
     /// The unit-test target's folder under `Tests/`, if there is one.
     var tests: Tests?
 }
@@ -178,12 +180,12 @@ let modules: [Module] = [
         layer: .adapter,
         path: "Platform/HTTP",
         purpose: "What every server shares: the listener, its fast path, error bodies, request ids, metrics pages.",
-        uses: ["SlipwayCore"],
+        uses: ["SlipwayCore", "CZlib"],
         outside: [
             .hummingbird, .hummingbirdCore, .hummingbirdTLS, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle,
         ],
-        tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTPTypes, .httpTypes, .hummingbird])
+        tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .httpTypes, .hummingbird])
     ),
     Module(
         name: "SlipwayGRPC",
@@ -255,6 +257,19 @@ let modules: [Module] = [
         tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(
+        name: "SlipwayPyfunc",
+        layer: .adapter,
+        path: "Inference/Pyfunc",
+        purpose: "MLflow's Python models in supervised processes behind the port.",
+        uses: ["SlipwayCore", "SlipwayInference"],
+        embeds: ["worker.py"],
+        tests: Tests(
+            path: "Inference/Pyfunc",
+            uses: ["SlipwayInference", "SlipwayInferenceServer", "SlipwayHTTP"],
+            outside: [.hummingbird, .logging]
+        )
+    ),
+    Module(
         name: "SlipwayONNXRuntime",
         layer: .adapter,
         path: "Inference/ONNXRuntime",
@@ -309,8 +324,8 @@ let modules: [Module] = [
         ],
         tests: Tests(
             path: "Inference/Server",
-            uses: ["SlipwayInference", "SlipwayONNXRuntime", "SlipwayHTTP"],
-            outside: [.hummingbird, .httpTypes, .nioCore, .logging]
+            uses: ["SlipwayInference", "SlipwayInferenceMessages", "SlipwayONNXRuntime", "SlipwayHTTP"],
+            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioConcurrencyHelpers, .atomics, .logging]
         )
     ),
     Module(
@@ -382,7 +397,7 @@ let modules: [Module] = [
         uses: [
             "SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRouting", "SlipwayRelease",
             "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayClients", "SlipwayNotifications",
-            "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayGit",
+            "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayPyfunc", "SlipwayGit",
             "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
             "SlipwayPipelineRunner", "SlipwayConsole",
         ],
@@ -409,8 +424,8 @@ func refuse(_ sentence: String) -> Never {
     exit(1)
 }
 
-/// Outside this table because it is C: it declares the few entries of ONNX Runtime's table that are used.
-let shims = ["CONNXRuntime"]
+/// Outside this table because they are C: the few entries of ONNX Runtime's table that are used, and zlib.
+let shims = ["CONNXRuntime", "CZlib"]
 
 let layers = Dictionary(uniqueKeysWithValues: modules.map { ($0.name, $0.layer) })
 for module in modules {
@@ -459,10 +474,12 @@ var targets: [Target] = built.map { module in
         dependencies: module.uses.map { .init(stringLiteral: $0) } + module.outside.map(\.product),
         path: "Sources/\(module.path)",
         exclude: module.exclude,
+        resources: module.embeds.map { .embedInCode($0) },
         swiftSettings: settings
     )
 }
 targets.append(.target(name: "CONNXRuntime", path: "Sources/Inference/CONNXRuntime"))
+targets.append(.systemLibrary(name: "CZlib", path: "Sources/Platform/CZlib", providers: [.apt(["zlib1g-dev"])]))
 targets.append(
     .target(
         name: "SlipwayTesting",
@@ -515,7 +532,8 @@ if only == nil {
             name: "shakedown",
             dependencies: [
                 "SlipwayCore", "SlipwayInference", "SlipwayRelease", "SlipwayPipeline", "SlipwayStorage", "SlipwayONNXRuntime",
-                Outside.argumentParser.product, Outside.grdb.product,
+                Outside.argumentParser.product, Outside.grdb.product, Outside.nioCore.product, Outside.nioHTTP1.product,
+                Outside.nioPosix.product,
             ],
             path: "Sources/shakedown",
             swiftSettings: settings
