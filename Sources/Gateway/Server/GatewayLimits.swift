@@ -20,6 +20,12 @@ public enum GatewayLimits {
     /// Distinct labels outside 0...63 that are counted on their own, a version and event loop.
     public static let observedLabelsMax = 64
     public static let observedLabelBytesMax = 64
+    /// Calls to a shadow behind a URL at one time.
+    public static let shadowCallsMax = 8
+    /// Memory that copies waiting for a shadow may hold.
+    public static let shadowWaitingBytesMax = 64 << 20
+    /// Counts of what is mirrored no more that are kept.
+    public static let retiredShadowMetersMax = 64
     /// What a client is told to wait after a 503.
     static let retryAfterSeconds = 1
 }

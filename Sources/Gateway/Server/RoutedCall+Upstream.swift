@@ -31,6 +31,7 @@ extension RoutedCall {
             } catch {
                 return finish(failure: PlatformError(.unavailable, "the model server's answer cannot be read", cause: error))
             }
+            defer { mirrored?.offer(parsed.outputs) }
             let (outcome, refusal) = judge(parsed.outputs)
             if let refusal { return end(outcome, refusal.response(style, headers: target.headers)) }
             switch format {

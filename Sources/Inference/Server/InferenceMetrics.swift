@@ -62,6 +62,7 @@ public struct InferenceMetrics: Sendable {
                 version.inFlight.load(ordering: .relaxed)
             )
         }
+        Self.addScheduling(of: versions, to: &page)
         return page
     }
 }

@@ -39,6 +39,28 @@ struct GatewayFixture {
         return try await gateway.reload(release, commit: commit)
     }
 
+    /// Commits and reloads.
+    @discardableResult
+    func serve(_ release: Release) async throws -> Int {
+        let (release, commit) = try releases.commit(release)
+        return try await gateway.reload(release, commit: commit)
+    }
+
+    /// Waits until the counts of a model's shadow are what the test says.
+    func shadowCounts(
+        of model: String = "tumor",
+        until isEnough: ([String: Int]) -> Bool
+    ) async throws -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for _ in 0..<3_000 {
+            counts = await gateway.routes().first { $0.release.model.text == model }?.shadow?.counts ?? [:]
+            if isEnough(counts) { return counts }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        Issue.record("the shadow's counts stay at \(counts)")
+        return counts
+    }
+
     /// Sends a request down the fast path, on an event loop.
     func post(
         _ path: String,
