@@ -17,7 +17,7 @@ build: setup ## Release build of slipway and shakedown
 
 test: setup ## Build and run all tests
 	@bash ops/timed.sh "debug build" swift build --build-tests
-	@bash ops/timed.sh tests swift test --skip-build
+	@bash ops/timed.sh tests bash ops/test.sh
 
 test-engines: setup ## The suites that need real engines, started for them, with clients of both generations
 	@bash ops/timed.sh "debug build" swift build --build-tests
@@ -39,7 +39,8 @@ bench-tracking: build ## The tracking server beside MLflow's, in one run
 artifacts: build ## 2 GB up and down through the tracking server, with flat memory
 	@$(BIN)/shakedown artifacts
 
-bench: build ## Speed beside the usual arrangements, in one run
+bench: build ## Speed beside the usual servers, in one run
+	@bash ops/timed.sh rivals bash ops/rivals.sh
 	@$(BIN)/shakedown bench
 
 lint: ## Formatting, as .swift-format says

@@ -19,6 +19,8 @@ struct Module {
     var outside: [Outside] = []
     /// Files in its folder that are not its source.
     var exclude: [String] = []
+    /// Files of its folder that are compiled in as bytes.
+    var embeds: [String] = []
     /// The unit-test target's folder under `Tests/`, if there is one.
     var tests: Tests?
 }
@@ -183,7 +185,7 @@ let modules: [Module] = [
             .hummingbird, .hummingbirdCore, .hummingbirdTLS, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle,
         ],
-        tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTPTypes, .httpTypes, .hummingbird])
+        tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .httpTypes, .hummingbird])
     ),
     Module(
         name: "SlipwayGRPC",
@@ -255,6 +257,19 @@ let modules: [Module] = [
         tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(
+        name: "SlipwayPyfunc",
+        layer: .adapter,
+        path: "Inference/Pyfunc",
+        purpose: "MLflow's Python models in supervised processes behind the port.",
+        uses: ["SlipwayCore", "SlipwayInference"],
+        embeds: ["worker.py"],
+        tests: Tests(
+            path: "Inference/Pyfunc",
+            uses: ["SlipwayInference", "SlipwayInferenceServer", "SlipwayHTTP"],
+            outside: [.hummingbird, .logging]
+        )
+    ),
+    Module(
         name: "SlipwayONNXRuntime",
         layer: .adapter,
         path: "Inference/ONNXRuntime",
@@ -310,7 +325,7 @@ let modules: [Module] = [
         tests: Tests(
             path: "Inference/Server",
             uses: ["SlipwayInference", "SlipwayInferenceMessages", "SlipwayONNXRuntime", "SlipwayHTTP"],
-            outside: [.hummingbird, .httpTypes, .nioCore, .logging]
+            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioConcurrencyHelpers, .atomics, .logging]
         )
     ),
     Module(
@@ -382,7 +397,7 @@ let modules: [Module] = [
         uses: [
             "SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRouting", "SlipwayRelease",
             "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayClients", "SlipwayNotifications",
-            "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayGit",
+            "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayPyfunc", "SlipwayGit",
             "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
             "SlipwayPipelineRunner", "SlipwayConsole",
         ],
@@ -459,6 +474,7 @@ var targets: [Target] = built.map { module in
         dependencies: module.uses.map { .init(stringLiteral: $0) } + module.outside.map(\.product),
         path: "Sources/\(module.path)",
         exclude: module.exclude,
+        resources: module.embeds.map { .embedInCode($0) },
         swiftSettings: settings
     )
 }
@@ -516,7 +532,8 @@ if only == nil {
             name: "shakedown",
             dependencies: [
                 "SlipwayCore", "SlipwayInference", "SlipwayRelease", "SlipwayPipeline", "SlipwayStorage", "SlipwayONNXRuntime",
-                Outside.argumentParser.product, Outside.grdb.product,
+                Outside.argumentParser.product, Outside.grdb.product, Outside.nioCore.product, Outside.nioHTTP1.product,
+                Outside.nioPosix.product,
             ],
             path: "Sources/shakedown",
             swiftSettings: settings

@@ -37,6 +37,18 @@ save("affine3",
      [value("x", F, [None, 3])], [value("y", F, [None, 3])],
      [helper.make_tensor("three", F, [1], [3.0]), helper.make_tensor("one", F, [1], [1.0])])
 
+# y = 2x over rows of three, behind a product of matrices that takes milliseconds and adds nothing.
+save("heavy",
+     [helper.make_node("ReduceMean", ["x"], ["mean"], keepdims=0),
+      helper.make_node("ConstantOfShape", ["size"], ["matrix"], value=helper.make_tensor("of", F, [1], [0.001])),
+      helper.make_node("Add", ["matrix", "mean"], ["left"]),
+      helper.make_node("MatMul", ["left", "matrix"], ["product"]),
+      helper.make_node("ReduceMean", ["product"], ["scalar"], keepdims=0),
+      helper.make_node("Mul", ["scalar", "zero"], ["nothing"]),
+      helper.make_node("Mul", ["x", "two"], ["double"]), helper.make_node("Add", ["double", "nothing"], ["y"])],
+     [value("x", F, [None, 3])], [value("y", F, [None, 3])],
+     [helper.make_tensor("size", L, [2], [768, 768]), helper.make_tensor("zero", F, [], [0.0]), helper.make_tensor("two", F, [1], [2.0])])
+
 # Every type that a client sends, several inputs, several outputs.
 types = [("f32", F), ("f64", D), ("i32", I), ("i64", L), ("b", B), ("s", S)]
 save("identity",

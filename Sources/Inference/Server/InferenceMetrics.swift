@@ -29,6 +29,7 @@ public struct InferenceMetrics: Sendable {
         addCounters(of: versions, to: &page)
         addDurations(of: versions, to: &page)
         addHistograms(of: versions, to: &page)
+        Self.addScheduling(of: versions, to: &page)
         addMachine(to: &page)
         return page
     }

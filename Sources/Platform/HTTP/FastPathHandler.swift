@@ -1,6 +1,7 @@
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
+import SlipwayCore
 
 /// Answers ``FastRoutes`` on the event loop and passes everything else on to the router.
 ///
@@ -28,6 +29,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let routes: any FastRoutes
     private let idle: TimeAmount
+    /// Whether plain requests are answered before they are decoded.
+    private let answersPlainHeads: Bool
     private var exchange = Exchange.none
     /// Parts that came behind the exchange under way.
     private var waiting = CircularBuffer<HTTPRequestPart>()
@@ -41,14 +44,28 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isQuiescing = false
     private var lastActivity = NIODeadline.now()
     private var idleCheck: Scheduled<Void>?
+    /// One for the connection: it has one request under way at a time.
+    private let cancellation = Cancellation()
+    /// Whether the handler in front of the decoder has a request that is being answered.
+    private var isPlainBusy = false
 
-    init(routes: any FastRoutes, idle: TimeAmount = .seconds(ServerLimits.idleSeconds)) {
+    /// - Parameter answersPlainHeads: Never with TLS: the bytes in front of the decoder are not HTTP there.
+    init(routes: any FastRoutes, idle: TimeAmount = .seconds(ServerLimits.idleSeconds), answersPlainHeads: Bool = false) {
         self.routes = routes
         self.idle = idle
+        self.answersPlainHeads = answersPlainHeads
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        readsPlainHeads(context)
         if context.channel.isActive { scheduleIdleCheck(context) }
+    }
+
+    /// Puts a ``PlainExchangeHandler`` in front of everything, unless something else stands between the
+    /// socket and HTTP, as TLS does.
+    private func readsPlainHeads(_ context: ChannelHandlerContext) {
+        guard answersPlainHeads else { return }
+        try? context.pipeline.syncOperations.addHandler(PlainExchangeHandler(routes: routes, clock: self), position: .first)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -66,6 +83,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         idleCheck = nil
         waiting.removeAll()
         exchange = .refused
+        cancellation.cancel()
         context.fireChannelInactive()
     }
 
@@ -113,7 +131,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.none, _), (.refused, _): break
         case (.collecting(let head, let path, let body), .body(let more)): collect(more, head, path, body, context)
         case (.collecting(let head, let path, let body), .end):
-            answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer()), context)
+            answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer(), cancellation: cancellation), context)
         case (.routed(_, let responseEnded), .end):
             exchange = .routed(requestEnded: true, responseEnded: responseEnded)
             pass(part, context)
@@ -267,6 +285,12 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// The handler in front of the decoder has seen something, or begun or ended an answer.
+    func sawPlainBytes(isBusy: Bool) {
+        isPlainBusy = isBusy
+        lastActivity = .now()
+    }
+
     private func scheduleIdleCheck(_ context: ChannelHandlerContext) {
         guard idleCheck == nil else { return }
         idleCheck = context.eventLoop.assumeIsolated().scheduleTask(deadline: lastActivity + idle) {
@@ -279,6 +303,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func checkIdle(_ context: ChannelHandlerContext) {
         switch exchange {
         case .answering, .routed:
+            lastActivity = .now()
+        case .none where isPlainBusy:
             lastActivity = .now()
         case .none, .collecting, .refused:
             if NIODeadline.now() - lastActivity >= idle {

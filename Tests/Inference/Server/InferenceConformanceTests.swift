@@ -53,6 +53,37 @@ struct InferenceConformanceTests {
             }
         }
     }
+
+    @Test("Requests of many clients run together, with the same answers; lines and deadlines have an end", .timeLimit(.minutes(5)))
+    func batching() async throws {
+        let waiting = "max_queue_size: 2 default_timeout_microseconds: 20000000 allow_timeout_override: true"
+        let patient = "max_batch_size: 8 dynamic_batching { max_queue_delay_microseconds: 500000 }"
+        let models = [
+            ("heavy", "heavy", "max_batch_size: 16 dynamic_batching { max_queue_delay_microseconds: 1000 }"),
+            ("single", "heavy", "max_batch_size: 16"),
+            ("tiny", "affine", patient),
+            ("lonely", "affine", patient),
+            ("narrow", "heavy", "max_batch_size: 4 dynamic_batching { default_queue_policy { \(waiting) } }"),
+        ]
+        try await withScratchFolder { folder in
+            for (name, graph, config) in models {
+                let place = folder.appending(path: "\(name)/1")
+                try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+                try FileManager.default.copyItem(
+                    at: packageRoot.appending(path: "Tests/Inference/Models/\(graph).onnx"),
+                    to: place.appending(path: "model.onnx")
+                )
+                try Data(config.utf8).write(to: folder.appending(path: "\(name)/config.pbtxt"))
+            }
+            try await withModelServer(repository: folder) { models, ports in
+                try await models.loadAtStart(["*"])
+                try await expectPythonSuite(
+                    "Tests/Conformance/inference/test_batching.py",
+                    environment: ["SLIPWAY_MODEL_SERVER": "127.0.0.1:\(ports.api)"]
+                )
+            }
+        }
+    }
 }
 
 /// A model server with its listeners on free ports, for as long as `body` runs.
