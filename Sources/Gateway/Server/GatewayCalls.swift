@@ -42,16 +42,34 @@ struct GatewayCalls: Sendable {
         }
         request.model = target.model
         request.version = target.version
-        let routed = RoutedCall(target: target, shardIndex: local.shard, style: .inference, format: .tensors(.all))
         let id = request.id
         switch backend {
         case .embedded(let dataPlane):
+            let routed = self.routed(target, bytes: message.readableBytes, local, .tensors(request))
+            request.cancellation = replies.call.cancellation
             let pending = GRPCPendingReply(eventLoop: replies.call.eventLoop)
             dataPlane.infer(request) { pending.complete(replies.reply(to: $0, of: routed, id: id)) }
             return pending.answer
         case .upstream(let upstream):
-            return .later(upstream.infer(request, of: routed, on: local.loop).map { replies.reply(to: $0, of: routed, id: id) })
+            let (body, jsonBytes) = InferenceBody.write(request)
+            let buffer = ByteBuffer(bytes: body)
+            let routed = self.routed(target, bytes: body.count, local, .body(buffer, jsonBytes: jsonBytes, local.loop))
+            let answer = upstream.infer(buffer, jsonBytes: jsonBytes, target, id: id, on: local.loop)
+            return .later(answer.map { replies.reply(to: $0, of: routed, id: id) })
         }
+    }
+
+    private func routed(
+        _ target: ServingTarget,
+        bytes: Int,
+        _ local: LoopRoutes,
+        _ payload: @autoclosure () -> ShadowJob.Payload
+    ) -> RoutedCall {
+        var mirrored: MirroredRequest?
+        if let mirror = target.mirror, mirror.picks(local.nextRandom()) {
+            mirrored = MirroredRequest(mirror: mirror, payload: payload(), bytes: bytes)
+        }
+        return RoutedCall(target: target, shardIndex: local.shard, style: .inference, format: .tensors(.all), mirrored: mirrored)
     }
 
     // MARK: Which variant
@@ -63,19 +81,37 @@ struct GatewayCalls: Sendable {
             }
             throw PlatformError(.notFound, "model '\(request.model.prefix(200))' is not released")
         }
+        let routes = serving.routes
+        let chosen = call.metadata("x-variant")
+        if chosen != nil, !routes.policy.allowsChoice {
+            throw PlatformError(
+                .permissionDenied,
+                "the release of model '\(routes.model)' does not let a request choose its variant",
+                remedy: "leave out metadata 'x-variant', or allow it with 'variantHeader: true' in the release file"
+            )
+        }
         if let version = request.version {
             guard let named = serving.targets.first(where: { $0.version == version }) else {
                 throw PlatformError(.notFound, "version \(version) of model '\(request.model.prefix(200))' is not released")
             }
+            guard chosen == nil || chosen == named.alias else {
+                throw PlatformError(.invalidArgument, "metadata 'x-variant' is '\(chosen?.prefix(100) ?? "")', the request names the version of '\(named.alias)'")
+            }
             return named
         }
+        if let chosen {
+            guard let index = routes.index(of: chosen) else {
+                throw PlatformError(.notFound, "model '\(routes.model)' has no variant '\(chosen.prefix(100))'")
+            }
+            return serving.targets[index]
+        }
         guard let id = call.metadata("x-client-id"), !id.isEmpty else {
-            return serving.targets[serving.routes.index(of: ClientBucket(random: local.nextRandom()))]
+            return serving.targets[routes.index(of: ClientBucket(random: local.nextRandom()))]
         }
         guard id.utf8.count <= GatewayLimits.clientIDBytesMax else {
             throw PlatformError(.invalidArgument, "metadata 'x-client-id' is longer than \(GatewayLimits.clientIDBytesMax) bytes")
         }
-        return serving.targets[serving.routes.index(of: serving.routes.bucket(ofClient: id.utf8))]
+        return serving.targets[routes.index(of: routes.bucket(ofClient: id.utf8))]
     }
 }
 
@@ -88,6 +124,7 @@ struct RoutedReplies: Sendable {
     func reply(to result: Result<InferenceResponse, PlatformError>, of routed: RoutedCall, id: String?) -> GRPCReply {
         switch result {
         case .success(let response):
+            defer { routed.mirrored?.offer(response.outputs) }
             let (outcome, refusal) = routed.judge(response.outputs)
             if let refusal { return routed.end(outcome, self.refusal(refusal, id: id, of: routed.target)) }
             guard isStreamed else {

@@ -3,20 +3,21 @@ import SlipwayCore
 import SlipwayInference
 
 extension UpstreamDataPlane {
-    /// Sends tensors on over HTTP, in binary both ways: what came over gRPC.
+    /// Sends what came over gRPC on over HTTP, in binary both ways.
     ///
+    /// - Parameter body: As ``InferenceBody/write(_:)`` wrote it.
     /// - Returns: What the version answered, under the names that clients know.
     func infer(
-        _ request: InferenceRequest,
-        of routed: RoutedCall,
+        _ body: ByteBuffer,
+        jsonBytes: Int,
+        _ target: ServingTarget,
+        id: String?,
         on loop: any EventLoop
     ) -> EventLoopFuture<Result<InferenceResponse, PlatformError>> {
-        let target = routed.target
-        let (body, jsonBytes) = InferenceBody.write(request)
         let path = naming.path(model: target.model, version: target.version) + "/infer"
-        return send(UpstreamRequest(path: path, body: ByteBuffer(bytes: body), jsonBytes: jsonBytes), on: loop).map { result in
+        return send(UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes), on: loop).map { result in
             RoutedCall.outputs(of: result).map { outputs in
-                InferenceResponse(model: target.model, version: target.version, id: request.id, outputs: outputs)
+                InferenceResponse(model: target.model, version: target.version, id: id, outputs: outputs)
             }
         }
     }

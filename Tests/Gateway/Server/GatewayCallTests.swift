@@ -73,6 +73,32 @@ struct GatewayCallTests {
         #expect(await fixture.gateway.inFlight(model: model, version: version) == 0)
     }
 
+    @Test("A tester chooses the variant where the release lets it; elsewhere the choice is refused")
+    func choice() async throws {
+        let fixture = try await GatewayFixture.tumor()
+        try await fixture.serve("tumor", ["A": (1, 100), "B": (2, 0)])
+        let denied = try await fixture.call("ModelInfer", request(), metadata: [("x-variant", "B")])
+        #expect(denied.status == .permissionDenied)
+        try await fixture.serve(try makeRelease("tumor", ["A": (1, 100), "B": (2, 0)], allowsVariantHeader: true))
+        for (variant, version) in [("A", "1"), ("B", "2")] {
+            let reply = try await fixture.call("ModelInfer", request(), metadata: [("x-variant", variant)])
+            #expect(try answer(reply).modelVersion == version)
+        }
+        #expect(try await fixture.call("ModelInfer", request(), metadata: [("x-variant", "Z")]).status == .notFound)
+        #expect(try await fixture.call("ModelInfer", request(version: "1"), metadata: [("x-variant", "B")]).status == .invalidArgument)
+    }
+
+    @Test("What comes over gRPC is copied to the shadow as what comes over HTTP is")
+    func shadow() async throws {
+        let fixture = GatewayFixture()
+        try fixture.models.load("tumor", 1, 3)
+        let shadow = Release.Shadow(version: try ModelVersion(3), percent: .whole, compare: .exact, queue: 100)
+        try await fixture.serve(try makeRelease("tumor", ["A": (1, 100)], shadow: shadow))
+        for _ in 0..<5 { #expect(try answer(try await fixture.call("ModelInfer", request())).modelVersion == "1") }
+        // The simulated model answers its own version number as the label.
+        #expect(try await fixture.shadowCounts { $0["differ"] == 5 }["differ"] == 5)
+    }
+
     @Test("NaN is passed on, as the protocol has it, and counted")
     func nonFinite() async throws {
         let fixture = try await GatewayFixture.tumor()

@@ -59,7 +59,7 @@ struct InferenceMessageTests {
         #expect(parsed.request.version == (try ModelVersion(7)))
         #expect(parsed.request.id == "seven")
         #expect(parsed.request.outputs == ["y"])
-        #expect(parsed.timeoutMicroseconds == 5_000)
+        #expect(parsed.request.timeoutMicroseconds == 5_000)
         #expect(parsed.request.inputs.map(\.name) == ["a", "s"])
         #expect(parsed.request.inputs.map(\.shape) == [[2, 2], [2]])
         #expect(bytes(of: parsed.request.inputs[0]) == (0..<16).map { UInt8($0) })
