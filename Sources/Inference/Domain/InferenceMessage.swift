@@ -77,12 +77,10 @@ extension InferenceMessage {
         _ raw: [UnsafeRawBufferPointer],
         model: String
     ) throws(PlatformError) -> [Tensor] {
-        guard !inputs.isEmpty else {
-            throw PlatformError(.invalidArgument, "the request has no 'inputs'")
-        }
+        // Whether inputs are missing is for whoever knows the model to say.
         guard raw.isEmpty || raw.count == inputs.count else {
             if raw.count < inputs.count {
-                throw PlatformError(.invalidArgument, "unable to find data for input '\(inputs[raw.count].name)' for model '\(model)' in request.")
+                throw PlatformError(.invalidArgument, "unable to find data for input tensor '\(inputs[raw.count].name)' for model '\(model)' in request.")
             }
             throw PlatformError(.invalidArgument, "expected \(inputs.count) raw_input_contents for model '\(model)', got \(raw.count)")
         }
@@ -94,6 +92,9 @@ extension InferenceMessage {
                     .invalidArgument,
                     "contents field must not be specified when using raw_input_contents for '\(input.name)' for model '\(model)'"
                 )
+            }
+            guard !raw.isEmpty || !input.contents.isEmpty || input.shape.contains(0) else {
+                throw PlatformError(.invalidArgument, "unable to find data for input tensor '\(input.name)' for model '\(model)' in request.")
             }
             tensors.append(try raw.isEmpty ? input.tensor() : input.tensor(raw: raw[index]))
         }
