@@ -26,8 +26,10 @@ struct PyfuncProcessTests {
                     #expect(workers.count == 2)
                     if isKilled { serve.kill() } else { #expect(try serve.stop() == 0) }
                     let deadline = Date().addingTimeInterval(60)
-                    while try !self.workers(of: models).isEmpty {
-                        try require(Date() < deadline, "workers are left: \(try self.workers(of: models))")
+                    while true {
+                        let left = try self.workers(of: models)
+                        if left.isEmpty { break }
+                        try require(Date() < deadline, "workers are left: \(left)")
                         Thread.sleep(forTimeInterval: 0.01)
                     }
                 }
