@@ -13,33 +13,31 @@ struct PyfuncProcessTests {
             try await onThread {
                 defer { Child.endAll() }
                 let models = folder.appending(path: "models")
-                let maker = try Child(
-                    conformancePython,
-                    [packageRoot.appending(path: "Tests/Inference/Pyfunc/make_pyfunc_models.py").path, models.path],
-                    log: folder.appending(path: "maker.log")
+                try FileManager.default.createDirectory(at: models, withIntermediateDirectories: true)
+                try FileManager.default.copyItem(
+                    at: packageRoot.appending(path: "Tests/Inference/PyfuncModels/doubling"),
+                    to: models.appending(path: "doubling")
                 )
-                try maker.start()
-                try require(try maker.wait(seconds: 120) == 0, "the models were not made: \(maker.text)")
                 for isKilled in [false, true] {
-                    let serve = try start(models: models, home: folder.appending(path: isKilled ? "killed" : "stopped"))
+                    let home = folder.appending(path: isKilled ? "killed" : "stopped")
+                    let serve = try start(models: models, home: home)
                     let workers = try workers(of: models)
-                    #expect(workers.count == 2)
-                    if isKilled { serve.kill() } else { #expect(try serve.stop() == 0) }
-                    let deadline = Date().addingTimeInterval(60)
-                    while true {
-                        let left = try self.workers(of: models)
-                        if left.isEmpty { break }
-                        try require(Date() < deadline, "workers are left: \(left)")
-                        Thread.sleep(forTimeInterval: 0.01)
+                    #expect(workers.count == 1)
+                    if isKilled {
+                        try keepBusy(home)
+                        serve.kill()
+                    } else {
+                        #expect(try serve.stop() == 0)
                     }
+                    try waitUntil("no worker is left") { try self.workers(of: models).isEmpty }
                 }
             }
         }
     }
 
-    /// `slipway serve` with two workers of the model `doubling`, which has answered.
+    /// `slipway serve` with the model `doubling`, which has answered.
     private func start(models: URL, home: URL) throws -> Child {
-        try Data(#"backend: "pyfunc" instance_group { count: 2 }"#.utf8).write(to: models.appending(path: "doubling/config.pbtxt"))
+        try Data(#"backend: "pyfunc" "#.utf8).write(to: models.appending(path: "doubling/config.pbtxt"))
         let serve = try Child(
             PlatformUnderTest.program("slipway"),
             [
@@ -49,19 +47,48 @@ struct PyfuncProcessTests {
             log: home.deletingLastPathComponent().appending(path: "\(home.lastPathComponent).log")
         )
         try serve.start()
+        try waitUntil("'slipway serve' has started") {
+            try require(serve.process.isRunning, "'slipway serve' did not start: \(serve.text.suffix(1000))")
+            return FileManager.default.fileExists(atPath: home.appending(path: "ports.json").path)
+        }
+        let answer = try HTTPSocket(url: try address("modelServer", home)).post(Self.path, headers: [:], body: Self.body(3))
+        let text = String(decoding: answer.body, as: UTF8.self)
+        #expect(answer.status == 200 && text.contains(#""data":[6.0,8.0]"#), "\(text)")
+        return serve
+    }
+
+    /// Has the worker begin a run of minutes.
+    private func keepBusy(_ home: URL) throws {
+        let request = try Child(
+            "/usr/bin/env",
+            ["curl", "-s", try address("modelServer", home) + Self.path, "-d", String(decoding: Self.body(888), as: UTF8.self)],
+            log: nil
+        )
+        try request.start()
+        let metrics = try HTTPSocket(url: try address("metrics", home))
+        try waitUntil("the model is busy") {
+            let page = String(decoding: try metrics.send("GET", "/metrics").body, as: UTF8.self)
+            return page.contains(#"nv_inference_pending_request_count{model="doubling",version="1"} 1"#)
+        }
+    }
+
+    private static let path = "/v2/models/doubling/infer"
+
+    private static func body(_ value: Int) -> [UInt8] {
+        Array(#"{"inputs":[{"name":"input-0","shape":[1,2],"datatype":"FP32","data":[\#(value),4]}]}"#.utf8)
+    }
+
+    private func address(_ name: String, _ home: URL) throws -> String {
+        let ports = try JSONValue(parsing: String(contentsOf: home.appending(path: "ports.json"), encoding: .utf8))
+        guard let port = ports[name]?.intValue else { throw Difference("'slipway serve' has told no port of \(name)") }
+        return "http://127.0.0.1:\(port)"
+    }
+
+    private func waitUntil(_ what: String, _ isSo: () throws -> Bool) throws {
         let deadline = Date().addingTimeInterval(120)
-        while true {
-            if let text = try? String(contentsOf: home.appending(path: "ports.json"), encoding: .utf8),
-                let port = try? JSONValue(parsing: text)["modelServer"]?.intValue
-            {
-                let body = #"{"inputs":[{"name":"input-0","shape":[1,2],"datatype":"FP32","data":[3,4]}]}"#
-                let answer = try HTTPSocket(url: "http://127.0.0.1:\(port)").post("/v2/models/doubling/infer", headers: [:], body: Array(body.utf8))
-                let text = String(decoding: answer.body, as: UTF8.self)
-                #expect(answer.status == 200 && text.contains(#""data":[6.0,8.0]"#), "\(text)")
-                return serve
-            }
-            try require(serve.process.isRunning && Date() < deadline, "'slipway serve' did not start: \(serve.text.suffix(1000))")
-            Thread.sleep(forTimeInterval: 0.05)
+        while try !isSo() {
+            try require(Date() < deadline, "waited in vain until \(what)")
+            Thread.sleep(forTimeInterval: 0.01)
         }
     }
 

@@ -22,7 +22,7 @@ public struct InferenceMetrics: Sendable {
         router.get("metrics") { _, _ in page.response }
     }
 
-    private var page: MetricsPage {
+    var page: MetricsPage {
         let versions = server.table.load(ordering: .acquiring).all
         var page = MetricsPage()
         func counter(_ name: String, _ help: String, _ value: (VersionCounters) -> Int) {
