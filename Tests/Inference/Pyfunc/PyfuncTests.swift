@@ -1,5 +1,6 @@
 import Foundation
 import SlipwayCore
+import SlipwayHTTP
 import SlipwayInference
 import SlipwayTesting
 import Testing
