@@ -1,6 +1,6 @@
 """Dynamic batching behind the stock tritonclient. SLIPWAY_MODEL_SERVER: host:port.
 
-Models: heavy (gathers up to 16 rows), single (the same graph, gathers nothing), narrow (gathers; two requests may
+Models: heavy and other (gather up to 16 rows), single (the same graph, gathers nothing), narrow (gathers; two requests may
 wait, each for 20 s unless it says less), tiny (y = 2x + 1 in microseconds, waits half a second for company), lonely (as tiny).
 """
 import concurrent.futures
@@ -70,10 +70,10 @@ class Batching(unittest.TestCase):
             with triton.InferenceServerClient(URL) as client:
                 if number % 4 == 0:
                     with self.assertRaises(InferenceServerException):
-                        infer(client, "heavy", np.zeros((1, 4), np.float32))
+                        infer(client, "other", np.zeros((1, 4), np.float32))
                     return
                 rows = np.full((1, 3), number, np.float32)
-                self.assertTrue((infer(client, "heavy", rows, request_id=str(number)) == rows * 2).all())
+                self.assertTrue((infer(client, "other", rows, request_id=str(number)) == rows * 2).all())
 
         with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(ask, range(2 * CLIENTS)))
