@@ -58,8 +58,10 @@ struct InferenceConformanceTests {
     func batching() async throws {
         let waiting = "max_queue_size: 2 default_timeout_microseconds: 20000000 allow_timeout_override: true"
         let patient = "max_batch_size: 8 dynamic_batching { max_queue_delay_microseconds: 500000 }"
+        let gathering = "max_batch_size: 16 dynamic_batching { max_queue_delay_microseconds: 1000 }"
         let models = [
-            ("heavy", "heavy", "max_batch_size: 16 dynamic_batching { max_queue_delay_microseconds: 1000 }"),
+            ("heavy", "heavy", gathering),
+            ("other", "heavy", gathering),
             ("single", "heavy", "max_batch_size: 16"),
             ("tiny", "affine", patient),
             ("lonely", "affine", patient),

@@ -83,6 +83,11 @@ struct ModelConfigTests {
         expected.keepsArena = false
         expected.runsOperatorsInParallel = true
         expected.entries = ["session.set_denormal_as_zero": "1"]
+        // A backend of another kind finds what was given, as it was given.
+        expected.parameters = [
+            "intra_op_thread_count": "3", "inter_op_thread_count": "0", "execution_mode": "1", "enable_mem_arena": "0",
+            "enable_mem_pattern": "true", "session.set_denormal_as_zero": "1", "owner": "me",
+        ]
         #expect(options == expected)
     }
 
@@ -119,6 +124,7 @@ struct ModelConfigTests {
         #expect(json["batch_input"] == [] && json["model_warmup"] == [])
         let back = try ModelConfigText.parse(json: json.canonicalText, model: "m")
         let again = try ModelConfigJSON.value(back)
+        for (key, value) in try #require(json.objectValue) { #expect(again[key] == value, "\(key)") }
         #expect(again == json)
     }
 

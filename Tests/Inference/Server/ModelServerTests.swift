@@ -1,6 +1,8 @@
 import Foundation
 import SlipwayCore
+import SlipwayHTTP
 import SlipwayInference
+import SlipwayInferenceMessages
 import SlipwayONNXRuntime
 import SlipwayTesting
 import Testing

@@ -1,3 +1,4 @@
+import SlipwayInference
 import SlipwayTesting
 import Testing
 
