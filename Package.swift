@@ -19,6 +19,8 @@ struct Module {
     var outside: [Outside] = []
     /// Files in its folder that are not its source.
     var exclude: [String] = []
+    /// Files of its folder that are compiled in as bytes.
+    var embeds: [String] = []
     /// The unit-test target's folder under `Tests/`, if there is one.
     var tests: Tests?
 }
@@ -256,6 +258,19 @@ let modules: [Module] = [
         tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(
+        name: "SlipwayPyfunc",
+        layer: .adapter,
+        path: "Inference/Pyfunc",
+        purpose: "MLflow's Python models in supervised processes behind the port.",
+        uses: ["SlipwayCore", "SlipwayInference"],
+        embeds: ["worker.py"],
+        tests: Tests(
+            path: "Inference/Pyfunc",
+            uses: ["SlipwayInference", "SlipwayInferenceServer", "SlipwayHTTP"],
+            outside: [.hummingbird, .logging]
+        )
+    ),
+    Module(
         name: "SlipwayONNXRuntime",
         layer: .adapter,
         path: "Inference/ONNXRuntime",
@@ -310,8 +325,8 @@ let modules: [Module] = [
         ],
         tests: Tests(
             path: "Inference/Server",
-            uses: ["SlipwayInference", "SlipwayONNXRuntime", "SlipwayHTTP", "SlipwayGRPC"],
-            outside: [.hummingbird, .httpTypes, .nioCore, .logging]
+            uses: ["SlipwayInference", "SlipwayInferenceMessages", "SlipwayONNXRuntime", "SlipwayHTTP", "SlipwayGRPC"],
+            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioConcurrencyHelpers, .atomics, .logging]
         )
     ),
     Module(
@@ -386,7 +401,7 @@ let modules: [Module] = [
         uses: [
             "SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRouting", "SlipwayRelease",
             "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayGRPC", "SlipwayClients", "SlipwayNotifications",
-            "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayGit",
+            "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayPyfunc", "SlipwayGit",
             "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
             "SlipwayPipelineRunner", "SlipwayConsole",
         ],
@@ -463,6 +478,7 @@ var targets: [Target] = built.map { module in
         dependencies: module.uses.map { .init(stringLiteral: $0) } + module.outside.map(\.product),
         path: "Sources/\(module.path)",
         exclude: module.exclude,
+        resources: module.embeds.map { .embedInCode($0) },
         swiftSettings: settings
     )
 }

@@ -31,12 +31,17 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Models, in Triton's layout.", valueName: "folder")) var modelRepository: String = "models"
     @Option(help: ArgumentHelp("A model to load at start; may be repeated.", valueName: "name")) var loadModel: [String] = []
     @Option(help: ArgumentHelp("Where the chosen ports are written.", valueName: "folder")) var home: String = ".slipway/serve"
+    @OptionGroup var pyfunc: PyfuncOptions
     @OptionGroup var logs: LogOptions
 
     func run() async throws {
         try requireLoopback(host)
         let logger = try logs.logger("slipway.serve")
-        let models = EmbeddedModelServer(repository: ModelRepository(folder: URL(filePath: modelRepository)), runtime: Runtime.onnx())
+        let models = EmbeddedModelServer(
+            repository: ModelRepository(folder: URL(filePath: modelRepository)),
+            runtime: Runtime.onnx(),
+            backends: [PyfuncOptions.backend(python: pyfunc.python, logger: logger)]
+        )
         try await models.loadAtStart(loadModel)
         let ports = InferenceEngine.Ports(http: httpPort, grpc: grpcPort ?? portAbove(httpPort), metrics: metricsPort)
         let servers = InferenceEngine.servers(models, host: host, ports: ports, isReady: nil, logger: logger)

@@ -32,6 +32,8 @@ struct Platform {
         let host: String
         let ports: PortOptions.Ports
         let repository: String?
+        /// Serves pyfunc models; `nil`: they are refused.
+        let python: String?
         let logger: Logger
     }
 
@@ -74,7 +76,11 @@ struct Platform {
             protected: { protection.current },
             logger: settings.logger
         )
-        models = EmbeddedModelServer(repository: ModelRepository(folder: URL(filePath: home.modelsFolder)), runtime: Runtime.onnx())
+        models = EmbeddedModelServer(
+            repository: ModelRepository(folder: URL(filePath: home.modelsFolder)),
+            runtime: Runtime.onnx(),
+            backends: [PyfuncOptions.backend(python: settings.python, logger: settings.logger)]
+        )
         let models = models
         let required = RequiredVersions()
         self.required = required

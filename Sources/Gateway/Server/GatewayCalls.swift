@@ -42,6 +42,7 @@ struct GatewayCalls: Sendable {
         }
         request.model = target.model
         request.version = target.version
+        request.cancellation = replies.call.cancellation
         let routed = RoutedCall(target: target, shardIndex: local.shard, style: .inference, format: .tensors(.all))
         let id = request.id
         switch backend {

@@ -239,6 +239,8 @@ struct GatewayFastRoutes: FastRoutes {
         _ exchange: Exchange
     ) -> FastAnswer {
         let pending = PendingAnswer(call)
+        var request = request
+        request.cancellation = exchange.request.cancellation
         dataPlane.infer(request) { pending.complete($0) }
         return pending.answer(on: exchange.local.loop)
     }

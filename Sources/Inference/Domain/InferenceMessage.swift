@@ -8,8 +8,6 @@ public enum InferenceMessage {
     /// A request as it was read.
     public struct Parsed: Sendable {
         public var request: InferenceRequest
-        /// The parameter `timeout`: how long the request may wait for its run; 0: as the model says.
-        public var timeoutMicroseconds = 0
     }
 
     /// A parameter of a response.
@@ -28,7 +26,6 @@ extension InferenceMessage {
             throw PlatformError(.exhausted, "the message has \(body.count) bytes; at most \(InferenceLimits.messageBytesMax) are read")
         }
         var request = InferenceRequest(model: "", inputs: [])
-        var timeout = 0
         var inputs: [MessageTensor] = []
         var raw: [UnsafeRawBufferPointer] = []
         var version = ""
@@ -38,7 +35,7 @@ extension InferenceMessage {
             case (1, .bytes): request.model = try reader.text(bytesMax: InferenceLimits.nameBytesMax)
             case (2, .bytes): version = try reader.text(bytesMax: InferenceLimits.nameBytesMax)
             case (3, .bytes): request.id = try reader.text(bytesMax: InferenceLimits.nameBytesMax)
-            case (4, .bytes): timeout = try readParameter(try reader.part()) ?? timeout
+            case (4, .bytes): request.timeoutMicroseconds = try readParameter(try reader.part()) ?? request.timeoutMicroseconds
             case (5, .bytes):
                 guard inputs.count < InferenceLimits.tensorsMax else { throw tooMany("inputs") }
                 inputs.append(try MessageTensor(try reader.part()))
@@ -54,7 +51,7 @@ extension InferenceMessage {
         if request.id?.isEmpty == true { request.id = nil }
         if !version.isEmpty { request.version = try ModelVersion(version) }
         request.inputs = try tensors(inputs, raw, model: request.model)
-        return Parsed(request: request, timeoutMicroseconds: timeout)
+        return Parsed(request: request)
     }
 
     /// The `id` of a request that is refused: whatever of it can be read.
@@ -80,12 +77,10 @@ extension InferenceMessage {
         _ raw: [UnsafeRawBufferPointer],
         model: String
     ) throws(PlatformError) -> [Tensor] {
-        guard !inputs.isEmpty else {
-            throw PlatformError(.invalidArgument, "the request has no 'inputs'")
-        }
+        // Whether inputs are missing is for whoever knows the model to say.
         guard raw.isEmpty || raw.count == inputs.count else {
             if raw.count < inputs.count {
-                throw PlatformError(.invalidArgument, "unable to find data for input '\(inputs[raw.count].name)' for model '\(model)' in request.")
+                throw PlatformError(.invalidArgument, "unable to find data for input tensor '\(inputs[raw.count].name)' for model '\(model)' in request.")
             }
             throw PlatformError(.invalidArgument, "expected \(inputs.count) raw_input_contents for model '\(model)', got \(raw.count)")
         }
@@ -97,6 +92,9 @@ extension InferenceMessage {
                     .invalidArgument,
                     "contents field must not be specified when using raw_input_contents for '\(input.name)' for model '\(model)'"
                 )
+            }
+            guard !raw.isEmpty || !input.contents.isEmpty || input.shape.contains(0) else {
+                throw PlatformError(.invalidArgument, "unable to find data for input tensor '\(input.name)' for model '\(model)' in request.")
             }
             tensors.append(try raw.isEmpty ? input.tensor() : input.tensor(raw: raw[index]))
         }

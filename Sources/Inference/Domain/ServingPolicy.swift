@@ -18,6 +18,10 @@ public struct SessionOptions: Sendable, Hashable {
     public var runsOperatorsInParallel = false
     /// The runtime's own settings by their names: `session.…`.
     public var entries: [String: String] = [:]
+    /// Runs of the session at the same time: what a runtime that keeps processes must provide for.
+    public var instances = 1
+    /// All that the model's configuration has under `parameters`.
+    public var parameters: [String: String] = [:]
 
     public init() {}
 }

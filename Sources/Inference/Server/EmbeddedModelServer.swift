@@ -1,6 +1,5 @@
 import Atomics
 import Foundation
-import NIOPosix
 public import SlipwayCore
 public import SlipwayInference
 
@@ -8,14 +7,14 @@ public import SlipwayInference
 ///
 /// Requests read one pointer; loads and unloads go through ``ModelControl`` one at a time a version and
 /// swap that pointer. Small models run on the caller's event loop, large ones in a pool of threads; what
-/// a model costs is measured at warm-up and followed afterwards.
+/// a model costs is measured at warm-up and followed afterwards. Requests that wait are gathered as the
+/// version's ``BatchingPolicy`` says.
 public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
     public let address = "embedded"
     let table: ManagedAtomic<ServingTable>
     let control: ModelControl
     let started = Timestamp(Date())
-    private let pool: NIOThreadPool
-    private let queued = ManagedAtomic<Int>(0)
+    private let pools: RunPools
     private let draining = ManagedAtomic<Bool>(false)
 
     /// - Parameters:
@@ -31,15 +30,16 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
         poolThreads: Int = 2
     ) {
         let table = ManagedAtomic(ServingTable([]))
+        let pools = RunPools(computeThreads: poolThreads)
         self.table = table
+        self.pools = pools
         self.control = ModelControl(
             repository: repository,
             backends: [.onnx(runtime)] + backends,
             budget: MemoryBudget(bytesMax: memoryBytesMax),
-            table: table
+            table: table,
+            pools: pools
         )
-        self.pool = NIOThreadPool(numberOfThreads: poolThreads)
-        pool.start()
     }
 
     /// From now on the server says that it is not ready; it goes on answering.
@@ -70,7 +70,7 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
 
     /// Ends the pool's threads. Nothing may be asked of the server afterwards.
     public func stop() async {
-        try? await pool.shutdownGracefully()
+        await pools.stop()
     }
 
     // MARK: Data plane
@@ -98,59 +98,29 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
             return completion(.failure(error))
         }
         let rows = request.inputs.first?.shape.first ?? 1
+        let outputs = request.outputs.isEmpty ? loaded.outputNames : request.outputs
         loaded.inFlight.wrappingIncrement(ordering: .relaxed)
-        guard !loaded.fitsEventLoop(rows: rows) else {
-            return completion(Self.run(request, on: loaded, rows: rows, queued: 0))
-        }
-        guard queued.loadThenWrappingIncrement(ordering: .relaxed) < ServingLimits.poolQueueMax else {
-            queued.wrappingDecrement(ordering: .relaxed)
-            loaded.inFlight.wrappingDecrement(ordering: .relaxed)
-            return completion(
-                .failure(PlatformError(.exhausted, "model '\(request.model)' has \(ServingLimits.poolQueueMax) requests waiting", remedy: "try again later"))
-            )
-        }
-        let asked = DispatchTime.now().uptimeNanoseconds
-        pool.submit { [queued] state in
-            queued.wrappingDecrement(ordering: .relaxed)
-            guard case .active = state else {
-                loaded.inFlight.wrappingDecrement(ordering: .relaxed)
-                return completion(.failure(PlatformError(.unavailable, "the model server is stopping")))
+        let cost = loaded.inlineCost(request.inputs)
+        if cost <= ServingLimits.eventLoopNanosecondsMax {
+            // What costs less than a hand-over to another thread is not worth gathering, unless waiting is asked for.
+            guard loaded.gathers, loaded.policy.gathering?.delayMicroseconds ?? 0 > 0 || cost > ServingLimits.handOverNanoseconds else {
+                return completion(loaded.run(request, outputs: outputs, rows: rows, queued: 0))
             }
-            let waited = Int(DispatchTime.now().uptimeNanoseconds - asked)
-            completion(Self.run(request, on: loaded, rows: rows, queued: waited))
+            // Alone, a request is as fast as without gathering; who comes meanwhile waits, and is gathered.
+            if loaded.scheduler.startAtOnce(client: request.client) {
+                let result = loaded.run(request, outputs: outputs, rows: rows, queued: 0)
+                loaded.scheduler.finished(on: loaded)
+                return completion(result)
+            }
         }
-    }
-
-    /// Runs on this thread and counts; `inFlight` was raised by the caller.
-    private static func run(
-        _ request: InferenceRequest,
-        on loaded: LoadedVersion,
-        rows: Int,
-        queued: Int
-    ) -> Result<InferenceResponse, PlatformError> {
-        defer { loaded.inFlight.wrappingDecrement(ordering: .releasing) }
-        let counters = loaded.counters
-        let start = DispatchTime.now().uptimeNanoseconds
-        do {
-            let wanted = request.outputs.isEmpty ? loaded.outputNames : request.outputs
-            let outputs = try loaded.session.run(inputs: request.inputs, outputs: wanted)
-            let nanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start)
-            loaded.saw(nanoseconds: nanoseconds, rows: rows)
-            let counted = loaded.policy.rowsMax > 0 ? rows : 1
-            counters.ran(rows: counted, computeNanoseconds: nanoseconds)
-            counters.answered(
-                rows: counted,
-                queueNanoseconds: queued,
-                computeNanoseconds: nanoseconds,
-                now: Timestamp(Date()).milliseconds
-            )
-            return .success(InferenceResponse(model: loaded.model, version: loaded.version, id: request.id, outputs: outputs))
-        } catch {
-            let nanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start)
-            counters.modelFailures.wrappingIncrement(ordering: .relaxed)
-            counters.failureNanoseconds.wrappingIncrement(by: nanoseconds + queued, ordering: .relaxed)
-            return .failure(.wrapping(error, doing: "run model '\(loaded.model)' version \(loaded.version)"))
-        }
+        let entry = QueuedInference(
+            request: request,
+            outputs: outputs,
+            rows: rows,
+            arrived: VersionScheduler.now,
+            completion: completion
+        )
+        loaded.scheduler.add(entry, on: loaded)
     }
 
     // MARK: Control

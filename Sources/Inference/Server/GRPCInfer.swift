@@ -21,14 +21,15 @@ public struct GRPCInfer: Sendable {
     }
 
     private func infer(_ message: ByteBuffer, _ call: GRPCContext) -> GRPCAnswer {
-        let parsed: InferenceMessage.Parsed
+        var request: InferenceRequest
         do throws(PlatformError) {
-            parsed = try GRPCInferenceWire.parse(message)
+            request = try GRPCInferenceWire.parse(message).request
         } catch {
             return .now(error.grpcReply)
         }
+        request.cancellation = call.cancellation
         let pending = GRPCPendingReply(eventLoop: call.eventLoop)
-        dataPlane.infer(parsed.request) { result in
+        dataPlane.infer(request) { result in
             switch result {
             case .success(let response): pending.complete(GRPCReply(GRPCInferenceWire.write(response)))
             case .failure(let error): pending.complete(error.grpcReply)
@@ -41,15 +42,16 @@ public struct GRPCInfer: Sendable {
         let refuse = { @Sendable (error: PlatformError, id: String?) in
             GRPCInferenceWire.refusal(error.grpcReply, id: id, call)
         }
-        let parsed: InferenceMessage.Parsed
+        var request: InferenceRequest
         do throws(PlatformError) {
-            parsed = try GRPCInferenceWire.parse(message)
+            request = try GRPCInferenceWire.parse(message).request
         } catch {
             return .now(refuse(error, GRPCInferenceWire.id(of: message)))
         }
-        let id = parsed.request.id
+        let id = request.id
+        request.cancellation = call.cancellation
         let pending = GRPCPendingReply(eventLoop: call.eventLoop)
-        dataPlane.infer(parsed.request) { result in
+        dataPlane.infer(request) { result in
             switch result {
             case .success(let response): pending.complete(GRPCReply(GRPCInferenceWire.writeStreamed(response)))
             case .failure(let error): pending.complete(refuse(error, id))

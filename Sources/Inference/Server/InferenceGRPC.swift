@@ -74,7 +74,13 @@ public struct InferenceGRPC: Sendable {
             return response
         }
         methods.unary(GRPCInferenceWire.path("ModelStatistics")) { (request: Inference_ModelStatisticsRequest) throws(PlatformError) in
-            let all = try administration.statistics(model: request.name, version: try ModelVersion(wire: request.version))
+            let all: [VersionStatistics]
+            do throws(PlatformError) {
+                all = try administration.statistics(model: request.name, version: try ModelVersion(wire: request.version))
+            } catch where error.code == .notFound {
+                // The one call in which Triton says so.
+                throw PlatformError(.invalidArgument, "requested model '\(request.name)' is not available: \(error.message)")
+            }
             var response = Inference_ModelStatisticsResponse()
             response.modelStats = all.map(Inference_ModelStatistics.init)
             return response

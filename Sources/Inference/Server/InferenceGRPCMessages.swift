@@ -50,8 +50,14 @@ enum LoadParameters {
             switch value.parameterChoice {
             case .stringParam(let text) where name == "config": config = text
             case .bytesParam(let bytes) where name.hasPrefix("file:"): files[name] = bytes
+            case _ where name == "config" || name.hasPrefix("file:"):
+                let wanted = name == "config" ? "string_param" : "bytes_param"
+                throw PlatformError(
+                    .invalidArgument,
+                    "failed to load '\(model)': invalid value type for load parameter '\(name.prefix(200))', expected \(wanted)."
+                )
             default:
-                throw PlatformError(.invalidArgument, "failed to load '\(model)': parameter '\(name.prefix(200))' is not supported, or has another type")
+                throw PlatformError(.invalidArgument, "failed to load '\(model)': unrecognized load parameter '\(name.prefix(200))'.")
             }
         }
         return (config, files)

@@ -23,7 +23,18 @@ public enum InferenceWire {
         if let header = request.head.headerFields[.contentEncoding], let encoding = try BodyEncoding.of(header) {
             body = try encoding.decoded(body, bytesMax: InferenceLimits.bodyBytesMax)
         }
-        let jsonBytes = try jsonBytes(request.head.headerFields[jsonLength])
+        var inference = try parse(body, jsonBytes: jsonBytes(request.head.headerFields[jsonLength]), model: model, version: version, dataPlane: dataPlane)
+        inference.request.cancellation = request.cancellation
+        return inference
+    }
+
+    private static func parse(
+        _ body: ByteBuffer,
+        jsonBytes: Int?,
+        model: String,
+        version: ModelVersion?,
+        dataPlane: any InferenceDataPlane
+    ) throws(PlatformError) -> ParsedInference {
         guard jsonBytes != 0 else { return try RawInference.parse(body, model: model, version: version, dataPlane: dataPlane) }
         let parsed = body.withUnsafeReadableBytes { bytes in
             Result { () throws(PlatformError) in

@@ -34,6 +34,17 @@ public struct ModelBackend: Sendable {
         ModelBackend(name: "onnxruntime", platform: "onnxruntime_onnx", modelFilename: "model.onnx", runtime: runtime)
     }
 
+    /// MLflow models, as MLflow's own interface runs them: `backend: "pyfunc"`, or a folder with a file `MLmodel`.
+    public static func pyfunc(_ runtime: any ModelRuntime) -> ModelBackend {
+        ModelBackend(
+            name: "pyfunc",
+            platform: "mlflow_pyfunc",
+            otherNames: ["mlflow", "python_function"],
+            modelFilename: "MLmodel",
+            runtime: runtime
+        )
+    }
+
     func isCalled(_ text: String) -> Bool {
         text == name || text == platform || otherNames.contains(text)
     }

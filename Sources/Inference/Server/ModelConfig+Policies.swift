@@ -63,6 +63,8 @@ extension Inference_ModelConfig {
                 options.runsOperatorsInParallel = mode == "1"
             }
             for (key, value) in parameters where key.hasPrefix("session.") { options.entries[key] = value.stringValue }
+            options.instances = batchingPolicy.instances
+            options.parameters = parameters.mapValues(\.stringValue)
             return options
         }
     }

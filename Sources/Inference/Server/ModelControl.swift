@@ -31,6 +31,7 @@ actor ModelControl {
     let backends: [ModelBackend]
     private let budget: MemoryBudget
     private let table: ManagedAtomic<ServingTable>
+    private let pools: RunPools
     private var lifecycles: [Key: VersionLifecycle] = [:]
     private var loaded: [Key: LoadedVersion] = [:]
     /// Bytes that loads under way are expected to need.
@@ -38,11 +39,12 @@ actor ModelControl {
     /// Those who wait for a version's load or unload to end.
     private var waiting: [Key: [CheckedContinuation<Void, Never>]] = [:]
 
-    init(repository: ModelRepository, backends: [ModelBackend], budget: MemoryBudget, table: ManagedAtomic<ServingTable>) {
+    init(repository: ModelRepository, backends: [ModelBackend], budget: MemoryBudget, table: ManagedAtomic<ServingTable>, pools: RunPools) {
         self.repository = repository
         self.backends = backends
         self.budget = budget
         self.table = table
+        self.pools = pools
     }
 
     func index() -> [IndexEntry] {
@@ -100,11 +102,12 @@ actor ModelControl {
             try budget.admit(needed, of: "version \(key.version) of '\(key.model)'", pending: pendingBytes, loaded: Array(loaded.values))
             pendingBytes += needed
             defer { pendingBytes -= needed }
-            let budget = budget
+            let (budget, pools) = (budget, pools)
             // What the platform loaded stays the platform's, with whatever configuration.
             let origin = loaded[key]?.origin ?? source.origin
             let version = try await offActor {
-                try VersionOpening(key: key, source: source, origin: origin, backends: backends, budget: budget).open(bytes: needed)
+                try VersionOpening(key: key, source: source, origin: origin, backends: backends, budget: budget, pools: pools)
+                    .open(bytes: needed)
             }
             lifecycles[key]?.opened()
             replaced = loaded.updateValue(version, forKey: key)

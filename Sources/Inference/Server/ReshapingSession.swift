@@ -35,6 +35,7 @@ struct TensorReshape: Sendable {
 struct ReshapingSession: ModelSession {
     let signature: ModelSignature
     var isComputeOnly: Bool { session.isComputeOnly }
+    var restarts: Int? { session.restarts }
     private let session: any ModelSession
     private let reshapes: [String: TensorReshape]
 

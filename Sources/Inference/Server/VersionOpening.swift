@@ -48,6 +48,7 @@ struct VersionOpening: Sendable {
     let origin: VersionSource.Origin
     let backends: [ModelBackend]
     let budget: MemoryBudget
+    let pools: RunPools
 
     /// - Parameter bytes: What its files have.
     func open(bytes: Int) throws -> LoadedVersion {
@@ -81,6 +82,7 @@ struct VersionOpening: Sendable {
             session: seen,
             rowNanoseconds: cost,
             configuration: configuration,
+            pools: pools,
             stamp: stamp,
             origin: origin,
             // Loads beside one another blur the difference; the files are the lower bound.

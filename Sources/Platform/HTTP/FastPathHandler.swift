@@ -1,6 +1,7 @@
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
+import SlipwayCore
 
 /// Answers ``FastRoutes`` on the event loop and passes everything else on to the router.
 ///
@@ -43,6 +44,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isQuiescing = false
     private var lastActivity = NIODeadline.now()
     private var idleCheck: Scheduled<Void>?
+    /// One for the connection: it has one request under way at a time.
+    private let cancellation = Cancellation()
     /// Whether the handler in front of the decoder has a request that is being answered.
     private var isPlainBusy = false
 
@@ -80,6 +83,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         idleCheck = nil
         waiting.removeAll()
         exchange = .refused
+        cancellation.cancel()
         context.fireChannelInactive()
     }
 
@@ -127,7 +131,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.none, _), (.refused, _): break
         case (.collecting(let head, let path, let body), .body(let more)): collect(more, head, path, body, context)
         case (.collecting(let head, let path, let body), .end):
-            answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer()), context)
+            answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer(), cancellation: cancellation), context)
         case (.routed(_, let responseEnded), .end):
             exchange = .routed(requestEnded: true, responseEnded: responseEnded)
             pass(part, context)

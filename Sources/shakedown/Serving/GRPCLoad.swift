@@ -48,7 +48,7 @@ struct GRPCLoad {
         let elapsed = Double(DispatchTime.now().uptimeNanoseconds - began) / 1e9
         var outcome = Outcome()
         outcome.seconds = elapsed
-        let results = try channels.map { channel in
+        let results = channels.map { channel in
             try loop.submit { try channel.pipeline.syncOperations.handler(type: GRPCLoadHandler.self).end() }
         }
         let limit = NIODeadline.now() + .seconds(Int64(Self.secondsToEnd))

@@ -1,4 +1,5 @@
 import Foundation
+import SlipwayStorage
 
 extension ServingBench {
     private struct Entry {

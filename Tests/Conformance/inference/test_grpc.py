@@ -81,7 +81,7 @@ class Health(Case):
         self.client.infer("affine", [tensor("x", np.ones((1, 3), np.float32))], model_version="2")
         self.assertGreaterEqual(count(), before + 1)
         self.assertIn("identity", {entry.name for entry in self.client.get_inference_statistics().model_stats})
-        self.refused("NOT_FOUND", "none", self.client.get_inference_statistics, "none")
+        self.refused("INVALID_ARGUMENT", "not available", self.client.get_inference_statistics, "none")
 
     def test_standard_health_service(self):
         with grpc.insecure_channel(URL) as channel:
@@ -203,7 +203,11 @@ class Infer(Case):
     def test_broken_messages(self):
         with grpc.insecure_channel(URL) as channel:
             call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-            for message in [b"", b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x01\xff", b"\x2b" * 100, b"\x80" * 11]:
+            for message, code in [(b"", "NOT_FOUND"), (b"\x0a\x06affine", "INVALID_ARGUMENT")]:
+                with self.assertRaises(grpc.RpcError) as caught:
+                    call(message, timeout=SECONDS)
+                self.assertEqual(caught.exception.code().name, code, "no inputs")
+            for message in [b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x01\xff", b"\x2b" * 100, b"\x80" * 11]:
                 with self.assertRaises(grpc.RpcError) as caught:
                     call(message, timeout=SECONDS)
                 self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT, message)
@@ -358,6 +362,14 @@ class Repository(Case):
         self.client.unload_model("sent")
         with self.assertRaisesRegex(InferenceServerException, "config"):
             self.client.load_model("sent", files={"file:7/model.onnx": content})
+        with grpc.insecure_channel(URL) as channel:
+            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+            value = service_pb2.ModelRepositoryParameter(int64_param=1)
+            for name, text in (("config", "invalid value type"), ("file:1/x", "invalid value type"), ("other", "unrecognized")):
+                with self.assertRaises(grpc.RpcError) as caught:
+                    stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest(model_name="sent", parameters={name: value}), timeout=SECONDS)
+                self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+                self.assertIn(text, caught.exception.details())
 
 
 class Asynchronous(unittest.IsolatedAsyncioTestCase):

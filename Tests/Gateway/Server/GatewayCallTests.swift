@@ -73,6 +73,41 @@ struct GatewayCallTests {
         #expect(await fixture.gateway.inFlight(model: model, version: version) == 0)
     }
 
+    @Test("Nothing fails in 1,000 swaps under calls, with old versions unloaded as soon as they are drained")
+    func thousandSwaps() async throws {
+        let fixture = try await GatewayFixture.tumor()
+        fixture.models.state.withLock { $0.isDeferring = true }
+        let tumor = try ModelName("tumor")
+        let isDone = Mutex(false)
+        let request = request()
+        let outcomes = try await withThrowingTaskGroup(of: (answered: Int, failed: Int).self) { group in
+            for worker in 0..<4 {
+                group.addTask {
+                    var (answered, failed) = (0, 0)
+                    while !isDone.withLock({ $0 }) {
+                        let metadata = worker % 2 == 0 ? [("x-client-id", "client-\(worker)")] : []
+                        let reply = try await fixture.call("ModelInfer", request, metadata: metadata)
+                        answered += 1
+                        if reply.status != .ok { failed += 1 }
+                    }
+                    return (answered, failed)
+                }
+            }
+            for number in 2...1001 {
+                let old = try ModelVersion(number - 1)
+                try fixture.models.load("tumor", number)
+                try await fixture.serve("tumor", ["A": (number, 100)])
+                while await fixture.gateway.inFlight(model: tumor, version: old) > 0 { await Task.yield() }
+                try fixture.models.unload("tumor", number - 1)
+            }
+            isDone.withLock { $0 = true }
+            return try await group.reduce((0, 0)) { ($0.0 + $1.answered, $0.1 + $1.failed) }
+        }
+        #expect(outcomes.1 == 0)
+        #expect(outcomes.0 > 500)
+        #expect(fixture.models.state.withLock { $0.misrouted } == 0)
+    }
+
     @Test("NaN is passed on, as the protocol has it, and counted")
     func nonFinite() async throws {
         let fixture = try await GatewayFixture.tumor()
