@@ -27,7 +27,7 @@ extension GatewayService {
 ///
 /// `model_name` is the route; without `model_version` the release's weights choose the variant, with it the
 /// version must be a released one. The metadata `x-client-id` makes the choice sticky.
-/// it, where the release lets it. Answers say who gave them: `x-slipway-variant` and the like in the metadata,
+/// Answers say who gave them: `x-slipway-variant` and the like in the metadata,
 /// or, in a stream, in the parameters of each answer.
 struct GatewayGRPC: Sendable {
     let gateway: GatewayService
