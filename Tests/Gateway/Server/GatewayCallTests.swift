@@ -177,6 +177,11 @@ struct GatewayCallTests {
     }
 }
 
+/// What the tasks that make calls share with the test.
+private final class CallTraffic: Sendable {
+    let isDone = Atomic(false)
+}
+
 extension GatewayFixture {
     /// Calls a method as its connection would, on an event loop.
     func call(_ method: String, _ message: some Message, metadata: [(String, String)] = []) async throws -> GRPCReply {
