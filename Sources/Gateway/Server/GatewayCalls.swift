@@ -54,7 +54,7 @@ struct GatewayCalls: Sendable {
             let (body, jsonBytes) = InferenceBody.write(request)
             let buffer = ByteBuffer(bytes: body)
             let routed = self.routed(target, bytes: body.count, local, .body(buffer, jsonBytes: jsonBytes, local.loop))
-            let answer = upstream.infer(buffer, jsonBytes: jsonBytes, target, id: id, on: local.loop)
+            let answer = upstream.infer(buffer, jsonBytes: jsonBytes, target, id: id, on: local.loop, cancellation: replies.call.cancellation)
             return .later(answer.map { replies.reply(to: $0, of: routed, id: id) })
         }
     }
