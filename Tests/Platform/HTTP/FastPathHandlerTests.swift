@@ -46,6 +46,37 @@ struct FastPathHandlerTests {
         _ = try channel.finish(acceptAlreadyClosed: true)
     }
 
+    @Test("Whoever may not send a body is told so from the head, on the fast path and before the router", arguments: ["/fast", "/slow"])
+    func refusedFromHead(path: String) throws {
+        let (channel, router) = try channel()
+        var head = request(path, length: 5)
+        head.headerFields[.authorization] = "nobody"
+        head.headerFields[.expect] = "100-continue"
+        try channel.writeInbound(HTTPRequestPart.head(head))
+        #expect(try channel.statuses() == [401], "no 100 either: nothing of the body is wanted")
+        #expect(router.paths.isEmpty)
+        // What comes all the same is nobody's: not even a next request's.
+        if channel.isActive {
+            try channel.writeInbound(HTTPRequestPart.body(ByteBuffer(string: "abc")))
+            try channel.writeInbound(HTTPRequestPart.head(request("/fast")))
+        }
+        #expect(try channel.statuses() == [])
+        #expect(router.paths.isEmpty)
+        _ = try channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test("A request without a body is not refused from its head: whoever answers it does", arguments: ["/fast", "/slow"])
+    func noBody(path: String) throws {
+        let (channel, router) = try channel()
+        var head = request(path)
+        head.headerFields[.authorization] = "nobody"
+        try channel.writeInbound(HTTPRequestPart.head(head))
+        try channel.writeInbound(HTTPRequestPart.end(nil))
+        #expect(try channel.statuses() == (path == "/fast" ? [200] : []))
+        #expect(router.paths == (path == "/fast" ? [] : ["/slow"]))
+        _ = try channel.finish(acceptAlreadyClosed: true)
+    }
+
     private func channel() throws -> (EmbeddedChannel, Router) {
         let router = Router()
         let channel = EmbeddedChannel(handlers: [FastPathHandler(routes: Routes()), router])
@@ -80,6 +111,10 @@ private struct Routes: FastRoutes {
     let bodyBytesMax = 10
 
     func accepts(method: HTTPRequest.Method, path: String) -> Bool { path == "/fast" }
+
+    func refusal(of head: HTTPRequest) -> FastResponse? {
+        head.headerFields[.authorization] == "nobody" ? FastResponse(status: .unauthorized, body: ByteBuffer(string: "no")) : nil
+    }
 
     func answer(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer {
         .now(FastResponse(status: .ok, body: ByteBuffer(string: "fast")))
