@@ -54,6 +54,9 @@ extension TrackingImporter {
                     try await store.importAlias(alias, of: model.name, version: version)
                 }
                 tally.count(outcome, .aliases, name)
+            } catch let error as PlatformError where error.code == .permissionDenied {
+                // Protected here: where it points is what Git says, whatever the source has.
+                tally.skip(.aliases, name, error.message, .omission)
             } catch let error as PlatformError where error.isAboutOneThing {
                 tally.fail(.aliases, name, error)
             }

@@ -129,6 +129,21 @@ struct TrackingImporterTests {
         }
     }
 
+    @Test("An alias that is protected here follows Git: it is left out, and nothing else is amiss")
+    func protectedAlias() async throws {
+        try await withTwoHomes { there, here, connections in
+            try await withScratchFolder { folder in
+                let rules = ProtectedAliases(names: ["champion"], releaseFolder: "envs/dev/models")
+                let store = try SQLiteTrackingStore(path: folder.appending(path: "tracking.db").path, protected: { rules })
+                let report = try await importer(there, store, StoreArtifactIntake(here.artifacts), connections).run()
+                try report.check()
+                #expect(try await store.registeredModel(name: "tumor").aliases.keys.sorted() == ["B"])
+                let note = try #require(report.notes.first { $0.what.contains("champion") })
+                #expect(note.level == .omission && note.why.contains("envs/dev/models/tumor.yaml"))
+            }
+        }
+    }
+
     @Test("A file that is stored with other bytes than came is refused, removed again and named; the rest arrives")
     func digestMismatch() async throws {
         try await withTwoHomes { there, here, connections in
