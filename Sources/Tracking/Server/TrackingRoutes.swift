@@ -55,7 +55,8 @@ public struct TrackingRoutes: Sendable {
     /// Of its own, so that no look-up of a training loop delays a prediction.
     private static let eventLoops = HTTPServer.eventLoops(TrackingLimits.eventLoops)
 
-    private var calls: [TrackingCall] {
+    /// Every call, without its prefix.
+    var calls: [TrackingCall] {
         ExperimentCalls(store: store).all + RunCalls(store: store).all + LoggedModelCalls(store: store).all
             + MetricHistoryCalls(store: store).all + RegistryCalls(store: store).all
             + ArtifactCalls(store: store, artifacts: artifacts).all

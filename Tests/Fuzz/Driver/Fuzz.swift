@@ -1,0 +1,74 @@
+import Foundation
+
+/// libFuzzer's loop. It comes with the compiler and is linked by `ops/fuzz.sh` alone.
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+    _ count: UnsafeMutablePointer<CInt>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+    _ one: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
+/// `slipway-fuzz list`; `slipway-fuzz unpack|pack TARGET FOLDER`; `slipway-fuzz TARGET [libFuzzer's own arguments]`.
+@main
+struct Fuzz {
+    /// What libFuzzer's callback, which takes no context, looks at. Set once, before its loop begins.
+    nonisolated(unsafe) private static var target: FuzzTarget?
+
+    static func main() throws {
+        let arguments = CommandLine.arguments
+        switch arguments.dropFirst().first {
+        case nil, "list"?: FuzzTarget.all.forEach { print($0.name) }
+        case "unpack"? where arguments.count == 4: try unpack(try named(arguments[2]), URL(filePath: arguments[3]))
+        case "pack"? where arguments.count == 4: try pack(try named(arguments[2]), URL(filePath: arguments[3]))
+        case let name?: try loop(try named(name))
+        }
+    }
+
+    private static func named(_ name: String) throws -> FuzzTarget {
+        guard let target = FuzzTarget.all.first(where: { $0.name == name }) else { throw BrokenRule("there is no target '\(name)'") }
+        return target
+    }
+
+    private static func loop(_ target: FuzzTarget) throws {
+        self.target = target
+        var count = CommandLine.argc - 1
+        var arguments = CommandLine.unsafeArgv + 1
+        exit(
+            runDriver(&count, &arguments) { start, count in
+                do {
+                    _ = try Fuzz.target?.check(Array(UnsafeBufferPointer(start: start, count: count)))
+                } catch {
+                    FileHandle.standardError.write(Data("broken rule: \(error)\n".utf8))
+                    // libFuzzer writes the input into a file at any signal like this one.
+                    abort()
+                }
+                return 0
+            }
+        )
+    }
+
+    /// Every kept input as a file of its own, as libFuzzer wants them; and the words, as its dictionary.
+    private static func unpack(_ target: FuzzTarget, _ folder: URL) throws {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for (number, input) in try Corpus.inputs(of: target).enumerated() {
+            try Data(input).write(to: folder.appending(path: "kept-\(number)"))
+        }
+        let words = target.words.map { word in "\"" + word.utf8.map { "\\x" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\"" }
+        try Data(words.joined(separator: "\n").utf8).write(to: folder.appendingPathExtension("dict"))
+    }
+
+    /// Adds what a folder holds to what is kept; the seeds are in the code already.
+    private static func pack(_ target: FuzzTarget, _ folder: URL) throws {
+        let seeds = Set(target.seeds.map { Array($0.utf8) })
+        var lines: Set<String> = []
+        for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {
+            let bytes = [UInt8](try Data(contentsOf: file))
+            guard !bytes.isEmpty, bytes.count <= FuzzTarget.inputBytesMax, !seeds.contains(bytes) else { continue }
+            lines.insert(Corpus.line(bytes))
+        }
+        // The shortest say most.
+        let kept = lines.sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }.prefix(Corpus.linesMax)
+        guard !kept.isEmpty else { return }
+        try Data((kept.joined(separator: "\n") + "\n").utf8).write(to: Corpus.file(of: target))
+    }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import SlipwayCore
+import SlipwayTracking
+
+@testable import SlipwayTrackingServer
+
+extension FuzzTarget {
+    /// JSON that is read is written as bytes that are read as the same value.
+    static let json = FuzzTarget(
+        name: "json",
+        seeds: [
+            "null", "[1,-2.5e3,true,false]", "{\"a\":{\"b\":[\"\\u00e9\\ud83d\\ude00\\n\"]}}", "9223372036854775807", "-0.0", "1e308", "\"\\\"\\\\\"",
+            "[[[[[[[[]]]]]]]]", "{\"a\":1,\"a\":2}", " { } ",
+        ],
+        words: ["{\"", "\":", "\\u", "\\ud83d\\ude00", "e-", "true", "false", "null", "9223372036854775808", "1e400"]
+    ) { input in
+        try verdict {
+            let value = try JSONValue(parsing: input)
+            let bytes = value.canonicalBytes
+            let again = try mustHold("canonical JSON is read") { try JSONValue(parsing: bytes) }
+            try expect(again == value && again.canonicalBytes == bytes, "another value was read back: \(String(decoding: bytes, as: UTF8.self))")
+            try expect(try JSONValue(parsing: value.prettyText) == value, "the pretty text is another value")
+        }
+    }
+
+    /// A page token that is read names the same place when it is written again.
+    static let pageToken = FuzzTarget(
+        name: "page-token",
+        seeds: [
+            SearchCursor(values: [.text("a'b"), .integer(7), .real(0.5), .null]).token, SearchCursor(values: [.text("")]).token,
+            "W3siciI6IjdmZjgwMDAwMDAwMDAwMDAifV0=", "W10=", "bnVsbA==", "WzFd",
+        ],
+        words: ["=", "==", "W3", "-_"]
+    ) { input in
+        try verdict {
+            let cursor = try SearchCursor(token: String(decoding: input, as: UTF8.self))
+            let again = try mustHold("a token of ours is read") { try SearchCursor(token: cursor.token) }
+            try expect(again == cursor, "another place was read back: \(cursor)")
+            try expect(!cursor.values.isEmpty, "a place without values")
+        }
+    }
+
+    /// Whatever a client calls a file, it is below the root of the store.
+    static let path = FuzzTarget(
+        name: "path",
+        seeds: [
+            "a/b.txt", "./a//b/.", "../a", "a/../../b", "%2e%2e/a", "%252e%252e%252fa", "/etc/passwd", "C:\\a", "file:///etc/passwd", "a%00b",
+            "a\\..\\b", "%C3%A9t%C3%A9", "a#b", "a%2fb", "...", "a/..%2f..%2fb", "\u{FF0E}\u{FF0E}/a", "a%", "%e0%80%af",
+        ],
+        words: ["../", "..", "%2e", "%2f", "%25", "%5c", "%00", "//", "/.", "file:", "\\", "#", "?", "C:"]
+    ) { input in
+        let text = String(decoding: input, as: UTF8.self)
+        return try verdict {
+            let path = try ArtifactPath(requested: text)
+            try expectBelowRoot(path)
+            let again = try mustHold("a path of ours is one") { try ArtifactPath(path.text) }
+            try expect(again == path, "another path: \(path)")
+            if let direct = try? ArtifactPath(text) { try expectBelowRoot(direct) }
+            if let placed = try? ArtifactURI.path("mlflow-artifacts:/0/run/artifacts", appending: text) {
+                try expectBelowRoot(placed)
+                try expect(placed.text.hasPrefix("0/run/artifacts/"), "it left its run's folder: \(placed)")
+            }
+            if let other = try? ArtifactURI.path("mlflow-artifacts:/" + text, appending: "x") { try expectBelowRoot(other) }
+        }
+    }
+
+    private static func expectBelowRoot(_ path: ArtifactPath) throws {
+        let root = "/srv/root"
+        // As the file system would take it, and as somebody would who decodes it once more.
+        for text in [path.text, path.text.removingPercentEncoding ?? path.text] {
+            let normal = NameRules.normalised("\(root)/\(text)")
+            try expect(normal.hasPrefix("\(root)/"), "it leads out of the root: \(text)")
+        }
+        try expect(!path.text.utf8.contains(0) && !path.text.utf8.contains(UInt8(ascii: "\\")), "it has bytes that no path has")
+    }
+
+    /// A query is read whatever it is; and read the same when it is encoded again.
+    static let query = FuzzTarget(
+        name: "query",
+        seeds: ["?run_id=a&x=1&x=2", "/a?b=%20+c&&=&d", "?a=%zz%E9", "?=", "?a==b"],
+        words: ["&", "=", "%20", "+", "run_id=", "%C3%A9"]
+    ) { input in
+        let parameters = Parameters(target: String(decoding: input, as: UTF8.self))
+        return try verdict {
+            for key in ["run_id", "x", "a", ""] {
+                _ = parameters.value(key)
+                _ = try parameters.list(key)
+                _ = parameters.bool(key)
+            }
+            _ = try parameters.int("x")
+            _ = try parameters.texts("x")
+        }
+    }
+}
