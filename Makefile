@@ -42,7 +42,8 @@ fuzz: ## libFuzzer on every parser of outside bytes (FUZZ_SECONDS=3600, FUZZ_TAR
 artifacts: build ## 2 GB up and down through the tracking server, with flat memory
 	@$(BIN)/shakedown artifacts
 
-bench: build ## Speed beside the usual arrangements, in one run
+bench: build ## Speed beside the usual servers, in one run
+	@bash ops/timed.sh rivals bash ops/rivals.sh
 	@$(BIN)/shakedown bench
 
 lint: ## Formatting, as .swift-format says

@@ -183,7 +183,7 @@ let modules: [Module] = [
             .hummingbird, .hummingbirdCore, .hummingbirdTLS, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle,
         ],
-        tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTPTypes, .httpTypes, .hummingbird])
+        tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .httpTypes, .hummingbird])
     ),
     Module(
         name: "SlipwayGRPC",
@@ -545,7 +545,8 @@ if only == nil {
             name: "shakedown",
             dependencies: [
                 "SlipwayCore", "SlipwayInference", "SlipwayRelease", "SlipwayPipeline", "SlipwayStorage", "SlipwayONNXRuntime",
-                Outside.argumentParser.product, Outside.grdb.product,
+                Outside.argumentParser.product, Outside.grdb.product, Outside.nioCore.product, Outside.nioHTTP1.product,
+                Outside.nioPosix.product,
             ],
             path: "Sources/shakedown",
             swiftSettings: settings

@@ -12,12 +12,13 @@ from fastapi import FastAPI, Request, Response
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession(os.environ["MODEL"], options)
+names = [output.name for output in session.get_outputs()]
 app = FastAPI()
 
 
 @app.post("/predict")
 async def predict(request: Request):
     rows = np.array(orjson.loads(await request.body())["instances"], dtype=np.float32)
-    label, probabilities = session.run(["label", "probabilities"], {"input": rows})
-    body = {"outputs": {"label": label.tolist(), "probabilities": probabilities.tolist()}}
+    results = session.run(names, {"input": rows})
+    body = {"outputs": {name: result.tolist() for name, result in zip(names, results)}}
     return Response(orjson.dumps(body), media_type="application/json")

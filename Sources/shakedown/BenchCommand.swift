@@ -4,10 +4,14 @@ import Foundation
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Predictions a second beside the usual arrangements, and the engine's own cost.",
+        abstract: "Predictions a second beside the usual servers, and the engine's own cost.",
         discussion: """
-            All servers run at the same time on the same model; rounds are interleaved and medians quoted.
-            Ratios are what counts: the load generator shares the machine's cores.
+            All servers of a group run at the same time on the same model; rounds are interleaved and medians quoted.
+            Ratios are what counts: the load generator shares the machine's cores. Benchmarks/goals.json holds what
+            is promised.
+
+              shakedown bench           everything, beside Triton, FastAPI, MLServer, BentoML, nginx: a quarter of an hour
+              shakedown bench --check   ours beside the limit servers only; fails when a quarter of a known ratio is lost
             """
     )
 
@@ -17,10 +21,19 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "Seconds of each measurement.")
     var seconds: Int = 3
 
+    @Flag(help: "The short form, which fails on a regression.")
+    var check = false
+
     func run() throws {
-        try Trial.run("bench", keepsFailure: false, failed: "could not measure") { home in
-            try EngineCost(home: home.appending(path: "engine")).measure()
-            try ServingSpeed(home: home.appending(path: "serving"), rounds: rounds, seconds: seconds).measure()
+        try Trial.run("bench", keepsFailure: false, failed: check ? "slower than it was" : "could not measure") { home in
+            let goals = try Goals.read()
+            if !check { try EngineCost(home: home.appending(path: "engine")).measure() }
+            let bench = ServingBench(home: home.appending(path: "serving"), rounds: rounds, seconds: check ? 1 : seconds, isShort: check)
+            let figures = try bench.measure()
+            guard check else { return figures.show(goals) }
+            let regressions = figures.regressions(goals)
+            try require(regressions.isEmpty, regressions.joined(separator: "\n  "))
+            say("no ratio to a limit server has fallen by a quarter")
         }
     }
 }

@@ -61,12 +61,15 @@ final class Child: @unchecked Sendable {
     }
 
     static func endAll() {
+        // The workers of a server that does not end them itself.
+        let below = lock.withLock { Array(running.values) }.filter(\.process.isRunning).flatMap { processTree($0.id).dropFirst() }
         for child in lock.withLock({ Array(running.values) }) where child.process.isRunning { child.process.terminate() }
         let deadline = Date().addingTimeInterval(5)
         for child in lock.withLock({ Array(running.values) }) {
             while child.process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.02) }
             child.kill()
         }
+        for id in below { Foundation.kill(id, SIGKILL) }
     }
 
     /// Ends all children when this process is told to.

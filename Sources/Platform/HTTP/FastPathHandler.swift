@@ -28,6 +28,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let routes: any FastRoutes
     private let idle: TimeAmount
+    /// Whether plain requests are answered before they are decoded.
+    private let answersPlainHeads: Bool
     private var exchange = Exchange.none
     /// Parts that came behind the exchange under way.
     private var waiting = CircularBuffer<HTTPRequestPart>()
@@ -45,14 +47,26 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var lingers = false
     private var discardedBytes = 0
     private var lingerEnd: Scheduled<Void>?
+    /// Whether the handler in front of the decoder has a request that is being answered.
+    private var isPlainBusy = false
 
-    init(routes: any FastRoutes, idle: TimeAmount = .seconds(ServerLimits.idleSeconds)) {
+    /// - Parameter answersPlainHeads: Never with TLS: the bytes in front of the decoder are not HTTP there.
+    init(routes: any FastRoutes, idle: TimeAmount = .seconds(ServerLimits.idleSeconds), answersPlainHeads: Bool = false) {
         self.routes = routes
         self.idle = idle
+        self.answersPlainHeads = answersPlainHeads
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        readsPlainHeads(context)
         if context.channel.isActive { scheduleIdleCheck(context) }
+    }
+
+    /// Puts a ``PlainExchangeHandler`` in front of everything, unless something else stands between the
+    /// socket and HTTP, as TLS does.
+    private func readsPlainHeads(_ context: ChannelHandlerContext) {
+        guard answersPlainHeads else { return }
+        try? context.pipeline.syncOperations.addHandler(PlainExchangeHandler(routes: routes, clock: self), position: .first)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -299,6 +313,12 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// The handler in front of the decoder has seen something, or begun or ended an answer.
+    func sawPlainBytes(isBusy: Bool) {
+        isPlainBusy = isBusy
+        lastActivity = .now()
+    }
+
     private func scheduleIdleCheck(_ context: ChannelHandlerContext) {
         guard idleCheck == nil else { return }
         idleCheck = context.eventLoop.assumeIsolated().scheduleTask(deadline: lastActivity + idle) {
@@ -311,6 +331,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func checkIdle(_ context: ChannelHandlerContext) {
         switch exchange {
         case .answering, .routed:
+            lastActivity = .now()
+        case .none where isPlainBusy:
             lastActivity = .now()
         case .none, .collecting, .refused:
             if NIODeadline.now() - lastActivity >= idle {

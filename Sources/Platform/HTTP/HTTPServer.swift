@@ -65,13 +65,14 @@ public struct HTTPServer: Service {
     /// - Throws: `unavailable` when the port is taken or the address is not ours.
     public func run() async throws {
         let fastRoutes = fastRoutes
+        let isPlain = tls == nil
         let bound = bound
         // At a stop the framework logs each of its cancelled tasks as an error; what matters is thrown.
         var quiet = logger
         quiet.logLevel = .critical
         let plain = HTTPServerBuilder.http1(
             configuration: .init(
-                additionalChannelHandlers: fastRoutes.map { [FastPathHandler(routes: $0)] } ?? [],
+                additionalChannelHandlers: fastRoutes.map { [FastPathHandler(routes: $0, answersPlainHeads: isPlain)] } ?? [],
                 // With fast routes, their handler keeps the time: it sees every request.
                 idleTimeout: fastRoutes == nil ? .seconds(ServerLimits.idleSeconds) : nil
             )

@@ -10,7 +10,8 @@ import NIOHTTPTypesHTTP1
 extension FuzzTarget {
     /// Bytes of a connection, as they come from the wire: a first byte for how they are cut into reads, then the rest.
     ///
-    /// The listener understands the same requests however the network cuts them, and answers each once, in order.
+    /// The listener understands the same requests however the network cuts them, with and without the shortcut past
+    /// the decoder, and answers each once, in order.
     static let http = FuzzTarget(
         name: "http",
         seeds: [
@@ -27,12 +28,14 @@ extension FuzzTarget {
     ) { input in
         guard let cut = input.first else { return .refused }
         let bytes = input.dropFirst()
-        let whole = try Connection(bytes, pieceBytes: bytes.count)
-        let pieces = try Connection(bytes, pieceBytes: Int(cut) + 1)
-        try expect(whole.requests == pieces.requests, "cut into \(Int(cut) + 1) bytes: \(pieces.requests), whole: \(whole.requests)")
-        for connection in [whole, pieces] {
-            try expect(connection.answers <= connection.begun + 1, "\(connection.answers) answers to \(connection.begun) requests")
-            try expect(connection.isInOrder, "answers out of order")
+        let whole = try Connection(bytes, pieceBytes: bytes.count, readsPlainHeads: false)
+        try expect(whole.answers <= whole.begun + 1, "\(whole.answers) answers to \(whole.begun) requests")
+        for (pieceBytes, readsPlainHeads) in [(Int(cut) + 1, false), (bytes.count, true), (Int(cut) + 1, true)] {
+            let other = try Connection(bytes, pieceBytes: pieceBytes, readsPlainHeads: readsPlainHeads)
+            let way = "\(pieceBytes) bytes at a time\(readsPlainHeads ? ", plain heads read directly" : "")"
+            try expect(whole.requests == other.requests, "\(way): \(other.requests); decoded whole: \(whole.requests)")
+            try expect(whole.statuses == other.statuses, "\(way): \(other.statuses); decoded whole: \(whole.statuses)")
+            try expect(other.isInOrder, "answers out of order")
         }
         return whole.requests.isEmpty ? .refused : .accepted
     }
@@ -40,17 +43,21 @@ extension FuzzTarget {
 
 /// One connection's life, from its first byte to its end.
 private struct Connection {
-    /// What was understood, in order: `fast /path body`.
+    /// What was understood, in order: who answered, the head, the body.
     let requests: [String]
+    let statuses: [Int]
     let begun: Int
     let answers: Int
     let isInOrder: Bool
 
-    init(_ bytes: ArraySlice<UInt8>, pieceBytes: Int) throws {
+    init(_ bytes: ArraySlice<UInt8>, pieceBytes: Int, readsPlainHeads: Bool) throws {
         let log = Log()
         let channel = EmbeddedChannel()
         try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-        try channel.pipeline.syncOperations.addHandlers(HTTP1ToHTTPServerCodec(secure: false), FastPathHandler(routes: LoggedRoutes(log: log)), LoggedRouter(log: log))
+        try channel.pipeline.syncOperations.addHandlers(
+            HTTP1ToHTTPServerCodec(secure: false), FastPathHandler(routes: LoggedRoutes(log: log), answersPlainHeads: readsPlainHeads),
+            LoggedRouter(log: log)
+        )
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         var rest = bytes
         while !rest.isEmpty, channel.isActive {
@@ -65,16 +72,11 @@ private struct Connection {
         requests = log.requests
         begun = log.begun
         let text = String(buffer: answer)
-        answers = text.components(of: "HTTP/1.1 ") - text.components(of: "HTTP/1.1 100 ")
+        statuses = text.split(separator: "HTTP/1.1 ", omittingEmptySubsequences: false).dropFirst().compactMap { Int($0.prefix(3)) }
+        answers = statuses.count { $0 != 100 }
         // Each answer carries the number of its request.
         let numbers = text.split(separator: "x-number: ").dropFirst().compactMap { Int($0.prefix { $0.isNumber }) }
         isInOrder = numbers == numbers.sorted() && Set(numbers).count == numbers.count
-    }
-}
-
-extension String {
-    fileprivate func components(of text: String) -> Int {
-        utf8.count < text.utf8.count ? 0 : split(separator: text, omittingEmptySubsequences: false).count - 1
     }
 }
 
@@ -82,6 +84,11 @@ extension String {
 private final class Log: @unchecked Sendable {
     var requests: [String] = []
     var begun = 0
+
+    func add(_ who: String, _ head: HTTPRequest, _ body: String) {
+        let fields = head.headerFields.map { "\($0.name.canonicalName)=\($0.value)" }
+        requests.append("\(who) \(head.method) \(head.authority ?? "-") \(head.path ?? "-") \(fields) \(body)")
+    }
 }
 
 private struct LoggedRoutes: FastRoutes {
@@ -95,7 +102,7 @@ private struct LoggedRoutes: FastRoutes {
     }
 
     func answer(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer {
-        log.requests.append("fast \(request.path) \(String(buffer: request.body))")
+        log.add("fast \(request.path)", request.head, String(buffer: request.body))
         let name = HTTPField.Name("x-number")
         let response = FastResponse(
             status: .ok, headers: name.map { [$0: "\(log.requests.count)"] } ?? [:], body: ByteBuffer(string: "a")
@@ -113,7 +120,7 @@ private final class LoggedRouter: ChannelInboundHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private let log: Log
-    private var path = ""
+    private var head = HTTPRequest(method: .get, scheme: nil, authority: nil, path: nil)
     private var body = ""
 
     init(log: Log) { self.log = log }
@@ -122,11 +129,11 @@ private final class LoggedRouter: ChannelInboundHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             log.begun += 1
-            path = head.path ?? ""
+            self.head = head
             body = ""
         case .body(let more): body += String(buffer: more)
         case .end:
-            log.requests.append("routed \(path) \(body)")
+            log.add("routed", head, body)
             var head = HTTPResponse(status: .accepted)
             if let name = HTTPField.Name("x-number") { head.headerFields[name] = "\(log.requests.count)" }
             head.headerFields[.contentLength] = "0"

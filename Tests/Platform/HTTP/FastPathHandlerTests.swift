@@ -1,7 +1,9 @@
 import HTTPTypes
 import NIOCore
 import NIOEmbedded
+import NIOHTTP1
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 import SlipwayTesting
 import Testing
 
@@ -63,6 +65,23 @@ struct FastPathHandlerTests {
         #expect(try channel.statuses() == [])
         #expect(router.paths.isEmpty)
         _ = try channel.finish(acceptAlreadyClosed: true)
+    }
+
+    @Test("In front of the decoder, too, a body is refused before it comes, and the rest of it is nobody's")
+    func refusedPlainHead() throws {
+        let router = Router()
+        let channel = EmbeddedChannel()
+        try channel.pipeline.syncOperations.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: false)
+        try channel.pipeline.syncOperations.addHandlers([
+            HTTP1ToHTTPServerCodec(secure: false), FastPathHandler(routes: Routes(), answersPlainHeads: true), router,
+        ])
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        try channel.writeInbound(ByteBuffer(string: "POST /fast HTTP/1.1\r\nHost: a\r\nAuthorization: nobody\r\nContent-Length: 5\r\n\r\n"))
+        var text = ""
+        while let buffer = try channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
+        #expect(text.hasPrefix("HTTP/1.1 401 ") && text.lowercased().contains("connection: close"))
+        #expect(router.paths.isEmpty)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
     @Test("A request without a body is not refused from its head: whoever answers it does", arguments: ["/fast", "/slow"])
