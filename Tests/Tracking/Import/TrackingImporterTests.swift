@@ -1,3 +1,4 @@
+import Foundation
 import SlipwayClients
 import SlipwayCore
 import SlipwayTesting
