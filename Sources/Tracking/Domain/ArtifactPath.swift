@@ -18,7 +18,7 @@ public struct ArtifactPath: CheckedText {
         guard text.utf8.count <= Self.bytesMax else {
             throw PlatformError(.invalidArgument, "Invalid path: it is longer than \(Self.bytesMax) bytes")
         }
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = text.pathParts
         guard parts.count <= Self.depthMax else {
             throw PlatformError(.invalidArgument, "Invalid path: it has more than \(Self.depthMax) parts")
         }
@@ -46,7 +46,7 @@ public struct ArtifactPath: CheckedText {
             text = decoded
         }
         guard isStable else { throw Self.invalid }
-        try self.init(requested.split(separator: "/").filter { $0 != "." }.joined(separator: "/"))
+        try self.init(requested.pathParts.filter { !$0.isEmpty && $0 != "." }.joined(separator: "/"))
     }
 
     public func appending(_ path: String) throws(PlatformError) -> ArtifactPath {
@@ -54,7 +54,7 @@ public struct ArtifactPath: CheckedText {
     }
 
     /// The last part: the file's or folder's own name.
-    public var name: String { text.split(separator: "/").last.map(String.init) ?? text }
+    public var name: String { text.pathParts.last ?? text }
 
     private static let invalid = PlatformError(.invalidArgument, "Invalid path", remedy: "send a relative path of plain names joined by '/'")
 
@@ -65,8 +65,8 @@ public struct ArtifactPath: CheckedText {
     private static func isHarmless(_ text: String) -> Bool {
         let bytes = Array(text.utf8.prefix(2))
         let hasDrive = bytes.count == 2 && bytes[1] == UInt8(ascii: ":") && isLetter(bytes[0])
-        return !text.hasPrefix("/") && !hasDrive && !text.lowercased().hasPrefix("file:") && !text.utf8.contains(UInt8(ascii: "#"))
-            && !hasForbiddenBytes(text) && !text.split(separator: "/").contains("..")
+        return text.utf8.first != UInt8(ascii: "/") && !hasDrive && !text.lowercased().hasPrefix("file:") && !text.utf8.contains(UInt8(ascii: "#"))
+            && !hasForbiddenBytes(text) && !text.pathParts.contains("..")
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {

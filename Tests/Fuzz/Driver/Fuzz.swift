@@ -14,13 +14,22 @@ struct Fuzz {
     /// What libFuzzer's callback, which takes no context, looks at. Set once, before its loop begins.
     nonisolated(unsafe) private static var target: FuzzTarget?
 
+    /// How the processes that libFuzzer starts for a merge, with its own arguments only, know the target.
+    private static let variable = "FUZZ_TARGET"
+
     static func main() throws {
+        if let name = ProcessInfo.processInfo.environment[variable] { try loop(try named(name), count: CommandLine.argc, CommandLine.unsafeArgv) }
         let arguments = CommandLine.arguments
         switch arguments.dropFirst().first {
         case nil, "list"?: FuzzTarget.all.forEach { print($0.name) }
         case "unpack"? where arguments.count == 4: try unpack(try named(arguments[2]), URL(filePath: arguments[3]))
         case "pack"? where arguments.count == 4: try pack(try named(arguments[2]), URL(filePath: arguments[3]))
-        case let name?: try loop(try named(name))
+        case let name?:
+            let target = try named(name)
+            setenv(variable, name, 1)
+            // Without the target's name, but with the program's, which libFuzzer starts again.
+            CommandLine.unsafeArgv[1] = CommandLine.unsafeArgv[0]
+            try loop(target, count: CommandLine.argc - 1, CommandLine.unsafeArgv + 1)
         }
     }
 
@@ -29,10 +38,14 @@ struct Fuzz {
         return target
     }
 
-    private static func loop(_ target: FuzzTarget) throws {
+    private static func loop(
+        _ target: FuzzTarget,
+        count: CInt,
+        _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    ) throws {
         self.target = target
-        var count = CommandLine.argc - 1
-        var arguments = CommandLine.unsafeArgv + 1
+        var count = count
+        var arguments = arguments
         exit(
             runDriver(&count, &arguments) { start, count in
                 do {

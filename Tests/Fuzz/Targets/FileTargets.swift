@@ -30,6 +30,8 @@ extension FuzzTarget {
     static let pipeline = FuzzTarget(
         name: "pipeline",
         seeds: [
+            "apiVersion: slipway.dev/v1\nkind: Pipeline\nmetadata: { name: m }\nspec:\n  steps:\n    train: { command: [sh] }\n  gates:\n    smoke: { data: g.json }\n",
+            "apiVersion: slipway.dev/v1\nkind: Pipeline\nmetadata: { name: m }\nspec:\n  steps:\n    train: { command: [sh], timeout: 5m, retries: 2 }\n  gates:\n    drift: { data: t.csv, maxStatistic: 0.35, onFail: refuse }\n    evaluate: { data: h.csv, label: y, output: p, bounds: { auc: { min: 0.9 } } }\n    smoke: { data: g.json, latencyMax: 250ms }\n  rollout:\n    weights: [10, 50, 100]\n    observe: { window: 2s, minRequests: 40, timeout: 60s, maxErrorRate: 0.01, onInconclusive: hold }\n  notify: { required: true, limit: 1h }\n",
             "apiVersion: slipway.dev/v1\nkind: Pipeline\nmetadata: { name: tumor }\nspec:\n  model: tumor\n  steps:\n    train: { command: [python, train.py], timeout: 5m }\n",
             "apiVersion: slipway.dev/v1\nkind: Pipeline\nmetadata: { name: a }\nspec:\n  model: a\n  train: { command: \"x\", timeout: 1h30m, retries: 2 }\n  rollout: { weights: [10, 50, 100] }\n",
         ],

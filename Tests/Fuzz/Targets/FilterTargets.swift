@@ -31,7 +31,7 @@ extension FuzzTarget {
 
     static let order = FuzzTarget(
         name: "order",
-        seeds: ["metrics.auc DESC", "start_time", "params.`a b` ASC", "tags.\"x\" desc", "attributes.run_id asc", "metrics.a.b"],
+        seeds: ["metrics.auc DESC", "start_time", "params.`a b` ASC", "tags.\"x\" desc", "attributes.run_id asc", "metrics.a.b", "metrics.a UP", "foo.a", "a, b", "'a'"],
         words: filterWords
     ) { input in
         try verdict {

@@ -17,6 +17,9 @@ extension FuzzTarget {
         #"{"model_name":"m","model_version":"3","id":"a","outputs":[{"name":"y","datatype":"BYTES","shape":[1],"data":["x"]},{"name":"z","datatype":"UINT64","shape":[2],"data":[0,18446744073709551615]}]}"#,
         #"{"model_name":"m","model_version":"1","outputs":[{"name":"y","datatype":"INT8","shape":[67108864,0],"data":[]}]}"#,
     ]
+    private static let brokenAnswerSeeds = [
+        #"{"model_name":"m","model_version":"0","outputs":[]}"#, #"{"model_name":"m","model_version":"1","outputs":[{"name":"y","datatype":"FP32","shape":[2],"data":[1]}]}"#,
+    ]
     private static let inferWords = [
         "\"inputs\":[", "\"outputs\":[", "\"name\":\"x\"", "\"shape\":[", "\"datatype\":\"", "\"data\":[", "\"parameters\":{", "\"binary_data_size\":",
         "\"binary_data\":true", "\"binary_data_output\":true", "FP16", "FP32", "FP64", "BF16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT64", "BOOL",
@@ -46,7 +49,7 @@ extension FuzzTarget {
         }
     }
 
-    static let inferAnswer = FuzzTarget(name: "infer-answer", seeds: inferAnswerSeeds, words: inferWords) { input in
+    static let inferAnswer = FuzzTarget(name: "infer-answer", seeds: inferAnswerSeeds + brokenAnswerSeeds, words: inferWords) { input in
         try withBody(input) { body, jsonBytes in
             try verdict([.invalidArgument, .exhausted]) {
                 let response = try InferenceBody.parseResponse(body, jsonBytes: jsonBytes)

@@ -45,7 +45,7 @@ extension FuzzTarget {
         name: "path",
         seeds: [
             "a/b.txt", "./a//b/.", "../a", "a/../../b", "%2e%2e/a", "%252e%252e%252fa", "/etc/passwd", "C:\\a", "file:///etc/passwd", "a%00b",
-            "a\\..\\b", "%C3%A9t%C3%A9", "a#b", "a%2fb", "...", "a/..%2f..%2fb", "\u{FF0E}\u{FF0E}/a", "a%", "%e0%80%af",
+            "a\\..\\b", "%C3%A9t%C3%A9", "a#b", "a%2fb", "...", "a/..%2f..%2fb", "\u{FF0E}\u{FF0E}/a", "../\u{301}x", "a/\u{301}/../../\u{FE0E}b", "/\u{301}etc", "a%", "%e0%80%af",
         ],
         words: ["../", "..", "%2e", "%2f", "%25", "%5c", "%00", "//", "/.", "file:", "\\", "#", "?", "C:"]
     ) { input in
@@ -68,8 +68,9 @@ extension FuzzTarget {
         let root = "/srv/root"
         // As the file system would take it, and as somebody would who decodes it once more.
         for text in [path.text, path.text.removingPercentEncoding ?? path.text] {
-            let normal = NameRules.normalised("\(root)/\(text)")
-            try expect(normal.hasPrefix("\(root)/"), "it leads out of the root: \(text)")
+            // Byte by byte: what is one character to Swift may have a slash in it.
+            let normal = Array(NameRules.normalised("\(root)/\(text)").utf8)
+            try expect(normal.starts(with: "\(root)/".utf8) || (text != path.text && normal == Array(root.utf8)), "it leads out of the root: \(text)")
         }
         try expect(!path.text.utf8.contains(0) && !path.text.utf8.contains(UInt8(ascii: "\\")), "it has bytes that no path has")
     }

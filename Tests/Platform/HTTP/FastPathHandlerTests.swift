@@ -76,7 +76,8 @@ struct FastPathHandlerTests {
             HTTP1ToHTTPServerCodec(secure: false), FastPathHandler(routes: Routes(), answersPlainHeads: true), router,
         ])
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        try channel.writeInbound(ByteBuffer(string: "POST /fast HTTP/1.1\r\nHost: a\r\nAuthorization: nobody\r\nContent-Length: 5\r\n\r\n"))
+        // The connection ends in the middle of a body, which the decoder tells as an error.
+        _ = try? channel.writeInbound(ByteBuffer(string: "POST /fast HTTP/1.1\r\nHost: a\r\nAuthorization: nobody\r\nContent-Length: 5\r\n\r\n"))
         var text = ""
         while let buffer = try channel.readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
         #expect(text.hasPrefix("HTTP/1.1 401 ") && text.lowercased().contains("connection: close"))
