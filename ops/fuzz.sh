@@ -40,7 +40,7 @@ for target in $targets; do
     grep -aE "stat::number_of_executed_units|stat::average_exec_per_sec" "$work/$target.log" || true
     if [ -n "${FUZZ_KEEP:-}" ]; then
         mkdir -p "$work/$target.least"
-        nice -n 19 $fuzz "$target" -merge=1 "$work/$target.least" "$work/$target.kept" "$work/$target" >"$work/$target.merge.log" 2>&1
+        nice -n 19 $fuzz "$target" -set_cover_merge=1 "$work/$target.least" "$work/$target.kept" "$work/$target" >"$work/$target.merge.log" 2>&1
         $fuzz pack "$target" "$work/$target.least"
     fi
 done

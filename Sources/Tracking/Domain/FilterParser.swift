@@ -199,7 +199,7 @@ public struct FilterParser {
             }
             sources.append(item.source)
         }
-        if (field.kind == .attribute || field.kind == .dataset) && (items.isEmpty || !isText) { refuse(words.list(isText ? [] : sources)) }
+        if (field.kind == .attribute || field.kind == .dataset) && (items.isEmpty || !isText) { refuse(words.list(isText ? [] : sources, for: field)) }
         return items
     }
 

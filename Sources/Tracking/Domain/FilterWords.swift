@@ -73,7 +73,13 @@ public enum FilterWords: Sendable {
     }
 
     /// - Parameter items: What is between the parentheses.
-    func list(_ items: [String]) -> PlatformError {
+    func list(_ items: [String], for field: Filter.Field) -> PlatformError {
+        if field.kind == .attribute, Self.numbers.contains(field.key) {
+            guard self != .modelVersions else {
+                return refusal("Only ['name', 'run_id'] attributes support comparison with a list of quoted string values.")
+            }
+            return unquoted("(\(items.joined(separator: ", ")))", for: field)
+        }
         let what = "While parsing a list in the query, expected"
         guard let first = items.first else { return refusal("\(what) a non-empty list of string values, but got empty list") }
         let shown = items.count == 1 ? "\(first)," : items.joined(separator: ", ")

@@ -42,7 +42,7 @@ struct SearchVocabulary: Sendable {
         attributes: ["creation_time", "experiment_id", "last_update_time", "name"],
         orders: ["creation_time", "experiment_id", "last_update_time", "name"],
         nullable: [.tag],
-        lists: ["name", "experiment_id"],
+        lists: ["experiment_id"],
         numbers: ["creation_time", "last_update_time"]
     )
 
@@ -61,7 +61,7 @@ struct SearchVocabulary: Sendable {
         attributes: ["name", "run_id", "source_path", "version_number"],
         orders: ["creation_timestamp", "last_updated_timestamp", "name", "version_number"],
         nullable: [.tag],
-        lists: ["name", "run_id", "source_path"],
+        lists: ["name", "run_id"],
         numbers: ["version_number"]
     )
 
@@ -74,7 +74,7 @@ struct SearchVocabulary: Sendable {
     private func check(_ field: Filter.Field) throws(PlatformError) {
         switch (words, field.kind) {
         case (_, .attribute) where orders.contains(field.key): return
-        case (.runs, .attribute), (.experiments, .attribute): throw unknown(field.key, orders)
+        case (.runs, .attribute), (.experiments, .attribute), (.modelVersions, .attribute): throw unknown(field.key, orders)
         case (.runs, .dataset): throw refusal("Invalid identifier type 'dataset'")
         case (.runs, _): return
         case (.experiments, .tag): throw refusal("Invalid order_by entity: tag")

@@ -12,7 +12,7 @@ RUNS = [
     "params.n = 5", "params.n > '5'", "params.kind = tree", "params.kind = \"tree\" OR params.kind = 'x'", "params.kind = 'tree", "params.kind IN ('a', 'b')",
     "tags.kind IN ('a')", "tags.a = b", "tags.a = `b`", "tags.a ILIKE 5", "tags.a RLIKE 'x'", "tags.a NOT LIKE 'a'", "tags.x IS", "tags.x IS NOT", "(tags.a = 'b')",
     "not tags.a = 'b'", "tags.a = 'b' and not tags.c = 'd'", "'x' = tags.a", "5 < metrics.a",
-    "nonsense ~ 3", "nowhere.x = 1", "attributes.color = 'x'", "experiment_id = '1'", "lifecycle_stage = 'active'", "metrics > 1", "tags = 'x'",
+    "nowhere.x = 1", "attributes.color = 'x'", "experiment_id = '1'", "lifecycle_stage = 'active'", "metrics > 1", "tags = 'x'",
     "status > 'A'", "run_id > 'a'", "artifact_uri > 'a'", "user_id = 5", "status IN ('RUNNING')", "run_name IN ('x')", "run_name IS NOT NULL",
     "status = 'a' AND run_id IN 'x'", "run_id IN ()", "run_id IN ('a'", "run_id IN (1, 2)", "run_id IN (1)",
     "start_time > '5'", "start_time LIKE '5%'", "start_time IS NULL", "end_time != 'x'", "end_time = x",

@@ -79,8 +79,15 @@ struct Fuzz {
             guard !bytes.isEmpty, bytes.count <= FuzzTarget.inputBytesMax, !seeds.contains(bytes) else { continue }
             lines.insert(Corpus.line(bytes))
         }
-        // The shortest say most.
-        let kept = lines.sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }.prefix(Corpus.linesMax)
+        // Evenly of short and long ones, as many as there is room for.
+        let all = lines.sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }
+        var step = 1
+        var kept = all
+        while kept.count > Corpus.linesMax || kept.reduce(0, { $0 + $1.utf8.count + 1 }) > Corpus.bytesMax {
+            step += 1
+            kept = stride(from: 0, to: all.count, by: step).map { all[$0] }
+            guard step < all.count else { break }
+        }
         guard !kept.isEmpty else { return }
         try Data((kept.joined(separator: "\n") + "\n").utf8).write(to: Corpus.file(of: target))
     }

@@ -7,6 +7,8 @@ import SlipwayTesting
 enum Corpus {
     /// The corpus stays small enough to run with every test.
     static let linesMax = 400
+    /// Of one target's file, as `slipway-fuzz pack` writes it.
+    static let bytesMax = 8 << 10
 
     static let folder = packageRoot.appending(path: "Tests/Fuzz/corpus")
 

@@ -2,10 +2,12 @@ import Foundation
 import SlipwayCore
 import SlipwayTracking
 
+@testable import SlipwayInference
 @testable import SlipwayTrackingServer
 
 extension FuzzTarget {
-    /// JSON that is read is written as bytes that are read as the same value.
+    /// JSON that is read is written as bytes that are read as the same value; and what the model server's scanner, which
+    /// makes no tree, would go over is the same: all of it, and the same text and the same number.
     static let json = FuzzTarget(
         name: "json",
         seeds: [
@@ -20,6 +22,29 @@ extension FuzzTarget {
             let again = try mustHold("canonical JSON is read") { try JSONValue(parsing: bytes) }
             try expect(again == value && again.canonicalBytes == bytes, "another value was read back: \(String(decoding: bytes, as: UTF8.self))")
             try expect(try JSONValue(parsing: value.prettyText) == value, "the pretty text is another value")
+            try expectScanned(input, as: value)
+        }
+    }
+
+    private static func expectScanned(_ input: [UInt8], as value: JSONValue) throws {
+        try input.withUnsafeBytes { bytes in
+            do {
+                var scanner = JSONScanner(bytes)
+                try scanner.skipValue()
+                scanner.skipSpace()
+                try expect(scanner.offset == bytes.count, "the scanner stops at byte \(scanner.offset)")
+                scanner = JSONScanner(bytes)
+                scanner.skipSpace()
+                switch value {
+                case .string(let text): try expect(try scanner.string(bytesMax: text.utf8.count) == text, "the scanner reads another text")
+                case .double(let number): try expect(try scanner.double() == number, "the scanner reads another number")
+                case .int(let number): try expect(try scanner.integer(from: .min, to: .max) == number, "the scanner reads another integer")
+                default: break
+                }
+            } catch let error as PlatformError {
+                // Its bounds are narrower.
+                try expect(error.message.contains("longer than") || error.message.contains("nested deeper"), "the scanner refuses it: \(error.message)")
+            }
         }
     }
 
@@ -58,7 +83,7 @@ extension FuzzTarget {
             if let direct = try? ArtifactPath(text) { try expectBelowRoot(direct) }
             if let placed = try? ArtifactURI.path("mlflow-artifacts:/0/run/artifacts", appending: text) {
                 try expectBelowRoot(placed)
-                try expect(placed.text.hasPrefix("0/run/artifacts/"), "it left its run's folder: \(placed)")
+                try expect(placed.text.utf8.starts(with: "0/run/artifacts/".utf8), "it left its run's folder: \(placed)")
             }
             if let other = try? ArtifactURI.path("mlflow-artifacts:/" + text, appending: "x") { try expectBelowRoot(other) }
         }
