@@ -8,7 +8,7 @@ private func runDriver(
     _ one: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
 ) -> CInt
 
-/// `slipway-fuzz list`; `slipway-fuzz unpack|pack TARGET FOLDER`; `slipway-fuzz TARGET [libFuzzer's own arguments]`.
+/// `slipway-fuzz list`; `slipway-fuzz unpack|pack TARGET FOLDER`; `slipway-fuzz add TARGET FILE`; `slipway-fuzz TARGET [libFuzzer's own arguments]`.
 @main
 struct Fuzz {
     /// What libFuzzer's callback, which takes no context, looks at. Set once, before its loop begins.
@@ -24,6 +24,7 @@ struct Fuzz {
         case nil, "list"?: FuzzTarget.all.forEach { print($0.name) }
         case "unpack"? where arguments.count == 4: try unpack(try named(arguments[2]), URL(filePath: arguments[3]))
         case "pack"? where arguments.count == 4: try pack(try named(arguments[2]), URL(filePath: arguments[3]))
+        case "add"? where arguments.count == 4: try add(URL(filePath: arguments[3]), to: try named(arguments[2]))
         case let name?:
             let target = try named(name)
             setenv(variable, name, 1)
@@ -70,7 +71,15 @@ struct Fuzz {
         try Data(words.joined(separator: "\n").utf8).write(to: folder.appendingPathExtension("dict"))
     }
 
-    /// Adds what a folder holds to what is kept; the seeds are in the code already.
+    /// Keeps one more input.
+    private static func add(_ file: URL, to target: FuzzTarget) throws {
+        let bytes = [UInt8](try Data(contentsOf: file))
+        guard try !bytes.isEmpty && !Corpus.inputs(of: target).contains(bytes) else { return }
+        let kept = (try? String(contentsOf: Corpus.file(of: target), encoding: .utf8)) ?? ""
+        try Data((kept + Corpus.line(bytes) + "\n").utf8).write(to: Corpus.file(of: target))
+    }
+
+    /// Keeps what a folder holds instead of what was kept; the seeds are in the code already.
     private static func pack(_ target: FuzzTarget, _ folder: URL) throws {
         let seeds = Set(target.seeds.map { Array($0.utf8) })
         var lines: Set<String> = []

@@ -12,7 +12,7 @@ extension FuzzTarget {
         name: "json",
         seeds: [
             "null", "[1,-2.5e3,true,false]", "{\"a\":{\"b\":[\"\\u00e9\\ud83d\\ude00\\n\"]}}", "9223372036854775807", "-0.0", "1e308", "\"\\\"\\\\\"",
-            "[[[[[[[[]]]]]]]]", "{\"a\":1,\"a\":2}", " { } ",
+            "[[[[[[[[]]]]]]]]", "{\"a\":1,\"a\":2}", " { } ", "92233720368547758080",
         ],
         words: ["{\"", "\":", "\\u", "\\ud83d\\ude00", "e-", "true", "false", "null", "9223372036854775808", "1e400"]
     ) { input in
@@ -100,13 +100,18 @@ extension FuzzTarget {
         try expect(!path.text.utf8.contains(0) && !path.text.utf8.contains(UInt8(ascii: "\\")), "it has bytes that no path has")
     }
 
-    /// A query is read whatever it is; and read the same when it is encoded again.
+    /// A query is read whatever it is; and a text that is encoded byte by byte is read as itself.
     static let query = FuzzTarget(
         name: "query",
         seeds: ["?run_id=a&x=1&x=2", "/a?b=%20+c&&=&d", "?a=%zz%E9", "?=", "?a==b"],
         words: ["&", "=", "%20", "+", "run_id=", "%C3%A9"]
     ) { input in
         let parameters = Parameters(target: String(decoding: input, as: UTF8.self))
+        if let text = String(validating: input, as: UTF8.self) {
+            let encoded = input.map { "%" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            let read = Parameters(target: "/a?b=c&k=\(encoded)&d").value("k")?.stringValue
+            try expect(read.map { Array($0.utf8) } == input, "read as \(read ?? "nothing"): \(text)")
+        }
         return try verdict {
             for key in ["run_id", "x", "a", ""] {
                 _ = parameters.value(key)
