@@ -18,14 +18,23 @@ struct RoutedCall: Sendable {
     let shard: MeterShard
     let style: AnswerProtocol
     let format: AnswerFormat
+    /// `nil`: this request is not copied to a shadow.
+    let mirrored: MirroredRequest?
     private let started: NIODeadline
 
     /// Begins the call: from now on it is in flight on its version, until one of the `finish` ends it.
-    init(target: ServingTarget, shardIndex: Int, style: AnswerProtocol, format: AnswerFormat) {
+    init(
+        target: ServingTarget,
+        shardIndex: Int,
+        style: AnswerProtocol,
+        format: AnswerFormat,
+        mirrored: MirroredRequest? = nil
+    ) {
         self.target = target
         self.shard = target.meter.shard(shardIndex)
         self.style = style
         self.format = format
+        self.mirrored = mirrored
         self.started = .now()
         shard.begin()
     }
@@ -37,11 +46,13 @@ struct RoutedCall: Sendable {
         style = call.style
         started = call.started
         self.format = format
+        mirrored = nil
     }
 
     func finish(_ result: Result<InferenceResponse, PlatformError>) -> FastResponse {
         switch result {
         case .success(let response):
+            defer { mirrored?.offer(response.outputs) }
             let (outcome, refusal) = judge(response.outputs)
             if let refusal { return end(outcome, refusal.response(style, headers: target.headers)) }
             return end(outcome, write(response))

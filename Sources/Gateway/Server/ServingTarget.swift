@@ -11,6 +11,8 @@ final class ServingTarget: Sendable {
     let signature: ModelSignature
     let meter: VariantMeter
     let observation: OutputObservation
+    /// `nil`: nothing of this model is mirrored.
+    let mirror: ShadowMirror?
     /// For answers in JSON: the content type and who answered.
     let headers: HTTPFields
     /// For answers with a binary part.
@@ -22,12 +24,19 @@ final class ServingTarget: Sendable {
     /// `{"inputs":[{"name":…,"datatype":…,"shape":[`, when the model has exactly one input.
     let instancesStart: [UInt8]?
 
-    init(variant: RoutedVariant, generation: Int, signature: ModelSignature, meter: VariantMeter) {
+    init(
+        variant: RoutedVariant,
+        generation: Int,
+        signature: ModelSignature,
+        meter: VariantMeter,
+        mirror: ShadowMirror? = nil
+    ) {
         model = meter.key.model.text
         alias = variant.alias.text
         version = variant.version
         self.signature = signature
         self.meter = meter
+        self.mirror = mirror
         observation = OutputObservation(signature: signature)
         var headers: HTTPFields = [.contentType: "application/json"]
         headers[GatewayHeader.servedModel] = model
