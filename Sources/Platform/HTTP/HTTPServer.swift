@@ -1,7 +1,6 @@
 public import Hummingbird
 import HummingbirdCore
 public import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 public import NIOPosix
 public import ServiceLifecycle
@@ -123,40 +122,4 @@ public enum ServerLimits {
     /// How long and how much is still read, and thrown away, of a body that was refused from its head.
     static let lingerSeconds: Int64 = 2
     static let lingerBytesMax = 16 << 20
-}
-
-/// A port number that will be known later.
-private final class BoundPort: Sendable {
-    private enum State {
-        case waiting([CheckedContinuation<Int, any Error>])
-        case known(Result<Int, any Error>)
-    }
-
-    private let state = NIOLockedValueBox<State>(.waiting([]))
-
-    func value() async throws -> Int {
-        try await withCheckedThrowingContinuation { continuation in
-            let known: Result<Int, any Error>? = state.withLockedValue { state in
-                switch state {
-                case .known(let result): return result
-                case .waiting(let others):
-                    state = .waiting(others + [continuation])
-                    return nil
-                }
-            }
-            if let known { continuation.resume(with: known) }
-        }
-    }
-
-    func succeed(_ port: Int) { settle(.success(port)) }
-    func fail(_ error: any Error) { settle(.failure(error)) }
-
-    private func settle(_ result: Result<Int, any Error>) {
-        let waiting: [CheckedContinuation<Int, any Error>] = state.withLockedValue { state in
-            guard case .waiting(let continuations) = state else { return [] }
-            state = .known(result)
-            return continuations
-        }
-        for continuation in waiting { continuation.resume(with: result) }
-    }
 }
