@@ -19,8 +19,9 @@ loop="$runtime/clang/lib/linux/libclang_rt.fuzzer_no_main-$(uname -m).a"
 
 fuzz=.build-fuzz/debug/slipway-fuzz
 # Memory that Swift's runtime keeps for good is no leak of ours.
-export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1
-export SWIFT_BACKTRACE=enable=no
+asan=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1
+# Without the environment: libFuzzer learns words from what is compared, and the corpus is for everybody to read.
+alone() { env -i PATH="$PATH" ASAN_OPTIONS="$asan" SWIFT_BACKTRACE=enable=no nice -n 19 "$@"; }
 targets=${FUZZ_TARGETS:-$($fuzz list)}
 each=$((seconds / $(wc -w <<<"$targets")))
 [ "$each" -gt 0 ] || each=1
@@ -31,7 +32,7 @@ for target in $targets; do
     $fuzz unpack "$target" "$work/$target.kept"
     mkdir -p "$work/$target"
     echo "fuzz $target: $each s"
-    if ! nice -n 19 $fuzz "$target" "$work/$target" "$work/$target.kept" -dict="$work/$target.kept.dict" -max_total_time="$each" \
+    if ! alone $fuzz "$target" "$work/$target" "$work/$target.kept" -dict="$work/$target.kept.dict" -max_total_time="$each" \
         -timeout=10 -rss_limit_mb=2048 -max_len=4096 -artifact_prefix="$found/$target-" -print_final_stats=1 >"$work/$target.log" 2>&1; then
         broken=1
         echo "fuzz $target: a rule is broken, or memory; the input is in $found/" >&2
@@ -40,7 +41,7 @@ for target in $targets; do
     grep -aE "stat::number_of_executed_units|stat::average_exec_per_sec" "$work/$target.log" || true
     if [ -n "${FUZZ_KEEP:-}" ]; then
         mkdir -p "$work/$target.least"
-        nice -n 19 $fuzz "$target" -set_cover_merge=1 "$work/$target.least" "$work/$target.kept" "$work/$target" >"$work/$target.merge.log" 2>&1
+        alone $fuzz "$target" -set_cover_merge=1 "$work/$target.least" "$work/$target.kept" "$work/$target" >"$work/$target.merge.log" 2>&1
         $fuzz pack "$target" "$work/$target.least"
     fi
 done
