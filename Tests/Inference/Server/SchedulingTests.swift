@@ -267,6 +267,17 @@ struct RunCostTests {
         #expect(cost.nanoseconds(elements: 1024) == 1500)
     }
 
+    @Test("Whether it pays to run several together is seen from larger runs")
+    func together() {
+        let network = RunCost(elements: 32, nanoseconds: 100_000)
+        #expect(network.isCheaperTogether(elements: 32), "nothing was seen")
+        network.saw(nanoseconds: 200_000, elements: 256)
+        #expect(network.isCheaperTogether(elements: 32))
+        let trees = RunCost(elements: 32, nanoseconds: 100_000)
+        trees.saw(nanoseconds: 790_000, elements: 256)
+        #expect(!trees.isCheaperTogether(elements: 32))
+    }
+
     @Test("A model that has become slow leaves the event loop within a few requests, and comes back")
     func follows() {
         let cost = RunCost(elements: 1, nanoseconds: 10_000)
