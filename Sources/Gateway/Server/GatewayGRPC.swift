@@ -26,8 +26,8 @@ extension GatewayService {
 /// released. Models are controlled and configured at the model server, through Git.
 ///
 /// `model_name` is the route; without `model_version` the release's weights choose the variant, with it the
-/// version must be a released one. The metadata `x-client-id` makes the choice sticky.
-/// Answers say who gave them: `x-slipway-variant` and the like in the metadata,
+/// version must be a released one. The metadata `x-client-id` makes the choice sticky, and `x-variant`
+/// makes it, where the release lets it. Answers say who gave them: `x-slipway-variant` and the like in the metadata,
 /// or, in a stream, in the parameters of each answer.
 struct GatewayGRPC: Sendable {
     let gateway: GatewayService
