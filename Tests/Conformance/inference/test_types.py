@@ -111,7 +111,7 @@ class Numbers(unittest.TestCase):
     def test_json_has_the_shortest_decimal_that_reads_back(self):
         body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": list(self.x.shape), "data": [float(v) for v in self.x.flatten()]}]}
         _, _, raw = request("/v2/models/affine/infer", json.dumps(body).encode())
-        numbers = re.search(rb'"data":\[(.*)\]', raw).group(1).split(b",")
+        numbers = re.search(rb'"data":\[([^\]]*)\]', raw).group(1).split(b",")
         self.assertEqual(len(numbers), self.y.size)
         digits = lambda number: len(re.sub(r"e.*|[-.]", "", number).strip("0") or "0")
         for number, expected in zip(numbers, self.y.flatten()):
