@@ -25,6 +25,7 @@ struct GatewayCommand: AsyncParsableCommand {
     @Option(help: "The environment whose releases are followed.") var env: String = "dev"
     @Option(help: ArgumentHelp("A model server; may be repeated.", valueName: "url")) var upstream: [String] = []
     @Option(help: ArgumentHelp("The Git repository of the releases.", valueName: "url")) var repository: String
+    @Option(help: "Its branch.") var branch: String = "main"
     @Option(help: "Address to listen on; 0.0.0.0 for all of the machine's.") var host: String = "127.0.0.1"
     @Option(help: "0 picks a free port.") var port: Int = 8080
     @Option(help: ArgumentHelp("Token, mirror and the chosen port.", valueName: "folder")) var home: String = ".slipway/gateway"
@@ -40,7 +41,7 @@ struct GatewayCommand: AsyncParsableCommand {
         try home.create()
         let connections = HTTPConnections()
         let plane = UpstreamDataPlane(endpoints: try upstream.map { try UpstreamEndpoint(url: $0) })
-        let releases = try await PlatformHome(root: URL(filePath: home.folder)).repository(url: repository)
+        let releases = try await PlatformHome(root: URL(filePath: home.folder)).repository(url: repository, branch: branch)
         let gateway = GatewayService(
             backend: .upstream(plane),
             source: GitReleaseSource(repository: releases, environment: environment),
