@@ -4,6 +4,7 @@ import Logging
 import ServiceLifecycle
 import SlipwayClients
 import SlipwayCore
+import SlipwayGit
 import SlipwayHTTP
 import SlipwayReconciler
 import SlipwayRelease

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import SlipwayClients
 import SlipwayCore
+import SlipwayGit
 import SlipwayNotifications
 import SlipwayPipeline
 import SlipwayPipelineRunner
