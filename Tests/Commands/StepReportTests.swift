@@ -1,3 +1,4 @@
+import ArgumentParser
 import SlipwayCore
 import SlipwayPipeline
 import Testing
