@@ -55,7 +55,7 @@ class Stack:
             self.start("serve", "--http-port", self.server.rsplit(":", 1)[1], "--metrics-port", "0", "--model-repository", str(folder / "models"), "--home", str(folder / "serve"))
         self.wait_for(f"{self.server}/v2/health/live")
         home = folder / "gateway"
-        self.start("gateway", "--env", "dev", "--upstream", self.server, "--repository", str(self.repository), "--port", self.gateway.rsplit(":", 1)[1], "--home", str(home))
+        self.start("gateway", "--env", "dev", "--upstream", self.server, "--separate-models", "--repository", str(self.repository), "--port", self.gateway.rsplit(":", 1)[1], "--home", str(home))
         self.wait_for(f"{self.gateway}/health")
         token = (home / "dev/token").read_text()
         place = folder / "reconciler/dev"
