@@ -353,11 +353,11 @@ let modules: [Module] = [
         layer: .service,
         path: "Release/Reconciler",
         purpose: "Makes what serves equal to what Git says, again and again.",
-        uses: ["SlipwayCore", "SlipwayRelease", "SlipwayTracking", "SlipwayInference", "SlipwayProof"],
-        outside: [.logging, .serviceLifecycle],
+        uses: ["SlipwayCore", "SlipwayRelease", "SlipwayTracking", "SlipwayInference", "SlipwayProof", "SlipwayHTTP"],
+        outside: [.hummingbird, .httpTypes, .logging, .serviceLifecycle],
         tests: Tests(
             path: "Release/Reconciler",
-            uses: ["SlipwayRelease", "SlipwayTracking", "SlipwayInference", "SlipwayProof"],
+            uses: ["SlipwayRelease", "SlipwayTracking", "SlipwayInference", "SlipwayProof", "SlipwayHTTP"],
             outside: [.logging]
         )
     ),

@@ -24,7 +24,10 @@ struct GatewayCommand: AsyncParsableCommand {
 
     @Option(help: "The environment whose releases are followed.") var env: String = "dev"
     @Option(help: ArgumentHelp("A model server; may be repeated.", valueName: "url")) var upstream: [String] = []
+    @Flag(help: "Each version is a model of its own there, MODEL-vVERSION, as 'slipway reconcile' and 'slipway step' load them.")
+    var separateModels = false
     @Option(help: ArgumentHelp("The Git repository of the releases.", valueName: "url")) var repository: String
+    @Option(help: "Its branch.") var branch: String = "main"
     @Option(help: "Address to listen on; 0.0.0.0 for all of the machine's.") var host: String = "127.0.0.1"
     @Option(help: "0 picks a free port.") var port: Int = 8080
     @Option(help: "The same over gRPC. Without it: one above the port.") var grpcPort: Int?
@@ -41,12 +44,15 @@ struct GatewayCommand: AsyncParsableCommand {
         let home = EnvironmentHome(root: URL(filePath: self.home).path, environment: environment)
         try home.create()
         let connections = HTTPConnections()
-        let plane = UpstreamDataPlane(endpoints: try upstream.map { try UpstreamEndpoint(url: $0) })
-        let releases = try await PlatformHome(root: URL(filePath: home.folder)).repository(url: repository)
+        let plane = UpstreamDataPlane(
+            endpoints: try upstream.map { try UpstreamEndpoint(url: $0) },
+            naming: separateModels ? .separateModels : .versions
+        )
+        let releases = try await PlatformHome(root: URL(filePath: home.folder)).repository(url: repository, branch: branch)
         let gateway = GatewayService(
             backend: .upstream(plane),
             source: GitReleaseSource(repository: releases, environment: environment),
-            readiness: IndexReadiness(servers: upstream.map { ModelServerIndex(url: $0, connections: connections) }),
+            readiness: readiness(connections),
             token: try home.token(),
             admission: try clients.admission(),
             logger: logger
@@ -56,6 +62,23 @@ struct GatewayCommand: AsyncParsableCommand {
         try await EngineProcess.run([("gateway", listener), ("grpc", grpc)], home: URL(filePath: home.folder), also: [gateway, plane], logger: logger)
         try await plane.shutDown()
         try await connections.close()
+    }
+}
+
+extension GatewayCommand {
+    /// Under the names that the servers use.
+    private func readiness(_ connections: HTTPConnections) -> IndexReadiness {
+        var indexes: [@Sendable () async throws -> [ServedVersion]] = []
+        for url in upstream {
+            if separateModels {
+                let server = TritonModelServer(url: url, connections: connections)
+                indexes.append { try await server.index() }
+            } else {
+                let server = ModelServerIndex(url: url, connections: connections)
+                indexes.append { try await server.entries() }
+            }
+        }
+        return IndexReadiness(indexes: indexes)
     }
 }
 
@@ -81,12 +104,13 @@ actor GitReleaseSource: ReleaseSource {
 
 /// Ready is what every server says is ready.
 struct IndexReadiness: VersionReadiness {
-    let servers: [ModelServerIndex]
+    /// What each server lists.
+    let indexes: [@Sendable () async throws -> [ServedVersion]]
 
     func readyVersions() async throws -> [ModelName: Set<ModelVersion>] {
         var common: [ModelName: Set<ModelVersion>]?
-        for server in servers {
-            let ready = Dictionary(grouping: try await server.entries().filter { $0.state == .ready }, by: \.model)
+        for index in indexes {
+            let ready = Dictionary(grouping: try await index().filter { $0.state == .ready }, by: \.model)
                 .mapValues { Set($0.map(\.version)) }
             common = common.map { known in
                 known.compactMapValues { $0 }.reduce(into: [:]) { $0[$1.key] = $1.value.intersection(ready[$1.key] ?? []) }

@@ -121,7 +121,7 @@ struct Platform {
 
     /// What the steps of training projects inherit: with the virtual environment `.venv` of the working
     /// folder in front of `PATH`, unless another one is active.
-    private static var projectEnvironment: [String: String] {
+    static var projectEnvironment: [String: String] {
         var environment = ProcessInfo.processInfo.environment
         let bin = "\(FileManager.default.currentDirectoryPath)/.venv/bin"
         guard environment["VIRTUAL_ENV"] == nil, FileManager.default.isExecutableFile(atPath: "\(bin)/python") else { return environment }

@@ -14,10 +14,10 @@ struct PlatformHome {
         return try await GitReleaseRepository.openOrCreate(path: root.appending(path: "release.git"))
     }
 
-    func repository(url: String?) async throws -> GitReleaseRepository {
+    func repository(url: String?, branch: String = "main") async throws -> GitReleaseRepository {
         guard let url else { return try await repository() }
         // Two repositories must never share a mirror.
         let mirror = root.appending(path: "mirrors/\(Digest(of: url.utf8).hex.prefix(16)).git")
-        return try await GitReleaseRepository.open(url: url, mirror: mirror)
+        return try await GitReleaseRepository.open(url: url, mirror: mirror, branch: branch)
     }
 }

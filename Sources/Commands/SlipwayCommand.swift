@@ -21,11 +21,11 @@ public struct SlipwayCommand: AsyncParsableCommand {
         version: slipwayVersion,
         groupedSubcommands: [
             CommandGroup(name: "The platform", subcommands: [UpCommand.self, StatusCommand.self]),
-            CommandGroup(name: "The road", subcommands: [RunCommand.self, RunsCommand.self, ReleaseCommand.self]),
+            CommandGroup(name: "The road", subcommands: [RunCommand.self, RunsCommand.self, StepCommand.self, ReleaseCommand.self]),
             CommandGroup(name: "Evidence", subcommands: [ProofCommand.self, RegistryCommand.self]),
             CommandGroup(
                 name: "One engine alone",
-                subcommands: [TrackingCommand.self, ServeCommand.self, GatewayCommand.self, ModelCommand.self]
+                subcommands: [TrackingCommand.self, ServeCommand.self, GatewayCommand.self, ReconcileCommand.self, ModelCommand.self]
             ),
         ]
     )

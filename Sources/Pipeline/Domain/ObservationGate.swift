@@ -2,7 +2,7 @@ import Foundation
 import SlipwayCore
 
 /// What one variant did in a window.
-public struct ObservedVariant: Sendable, Hashable {
+public struct ObservedVariant: Sendable, Hashable, Codable {
     public let requests: Int
     /// Answers that were errors, non-finite ones included.
     public let errors: Int

@@ -97,6 +97,8 @@ public struct RunRecord: Sendable, Hashable, Codable {
     /// How often a restart of the platform has picked it up.
     public var recoveries: Int
     public var isCancelRequested: Bool
+    /// What the champion did in the last window in which it had traffic.
+    public var championWindow: ObservedVariant?
 
     public init(
         id: RunID,

@@ -39,6 +39,9 @@ public struct EngineSettings: Sendable {
     public var logBytesMax = 64 << 20
     /// The largest holdout that is kept with the version.
     public var evidenceBytesMax = 64 << 20
+    /// How long a loaded candidate is kept from a reconciler in another process; `nil` where the reconciler
+    /// asks the engine itself.
+    public var holdLimit: Duration?
 
     public init(
         environment: EnvironmentName,

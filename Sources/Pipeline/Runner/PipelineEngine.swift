@@ -59,6 +59,15 @@ public actor PipelineEngine: Service {
     /// - Throws: `invalid_argument` for a bad `pipeline.yaml`, `not_found` without one, `exhausted` when
     ///   too many runs wait.
     public func submit(project: String, parameters: [String: String]) async throws -> RunID {
+        let record = try await draft(nil, project: project, parameters: parameters)
+        try await accept(record)
+        return record.id
+    }
+
+    /// A run's record, queued and not yet kept anywhere.
+    ///
+    /// - Parameter id: `nil`: a new one.
+    func draft(_ id: RunID?, project: String, parameters: [String: String]) async throws -> RunRecord {
         guard project.hasPrefix("/") else {
             throw PlatformError(
                 .invalidArgument,
@@ -80,7 +89,7 @@ public actor PipelineEngine: Service {
         let spec = try PipelineSpec(yaml: text)
         let now = ports.wallClock.now
         var record = RunRecord(
-            id: try settings.newRunID(now),
+            id: try id ?? settings.newRunID(now),
             model: spec.name,
             project: project,
             projectCommit: await commit(of: project),
@@ -89,8 +98,7 @@ public actor PipelineEngine: Service {
             steps: spec.stepRecords()
         )
         record.pipeline = text
-        try await accept(record)
-        return record.id
+        return record
     }
 
     private static let parametersMax = 100

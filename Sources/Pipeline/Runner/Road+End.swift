@@ -283,6 +283,13 @@ extension Road {
                 // The run's own record is the truth; MLflow's copy may miss its last word.
             }
         }
+        if settings.holdLimit != nil, let version = record.candidate {
+            do {
+                try await ports.registry.setVersionTags([VersionTag.held: ""], version: version, of: model)
+            } catch is PlatformError {
+                // It ends by itself, a little later.
+            }
+        }
         let now = ports.wallClock.now
         try await journal.update {
             $0.state = state

@@ -17,8 +17,12 @@ extension Road {
             if record.recoveries > 0, let commit = record.releaseCommit {
                 _ = try await ports.sync.sync(model, at: commit, deadline: settings.syncLimit)
             }
-            let (report, champion) = try await watch(record, weight, lastChampion)
+            // Of the weight before; what another process saw is in the record.
+            let (report, champion) = try await watch(record, weight, lastChampion ?? record.championWindow)
             seen = champion
+            if let champion, weight < Percent(whole: 100) {
+                try await journal.update { $0.championWindow = champion }
+            }
             var outcome = StepOutcome.gate(report)
             if outcome.verdict == .inconclusive {
                 outcome.details.append("no verdict in \(spec.rollout.observe.timeout.milliseconds) ms")

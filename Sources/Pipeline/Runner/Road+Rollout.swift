@@ -34,7 +34,7 @@ extension Road {
     }
 
     /// A first release has nothing to shift from and nothing to compare with.
-    private func skipShifts() async throws {
+    func skipShifts() async throws {
         let why = "first release: there is no champion to shift from"
         try await journal.update { record in
             for index in record.steps.indices where [.shift, .observe].contains(record.steps[index].name) {
@@ -45,7 +45,7 @@ extension Road {
         }
     }
 
-    private func attach() async throws {
+    func attach() async throws {
         try await step(.attach) { record in
             if !record.mayBeInGit { try await noteReleaseBefore(record) }
             let noted = await journal.record
@@ -58,7 +58,7 @@ extension Road {
         }
     }
 
-    private func shift(_ weight: Percent) async throws {
+    func shift(_ weight: Percent) async throws {
         try await step(.shift, weight.text) { record in
             let text = try text(candidateWeight: try Weight(hundredths: weight.hundredths), record)
             return .passed(
@@ -70,7 +70,7 @@ extension Road {
         }
     }
 
-    private func promote() async throws {
+    func promote() async throws {
         try await step(.shift, "promote") { record in
             let candidate = try requireCandidate(record)
             let before = try record.releaseBefore.map { try ReleaseFile.parse($0, path: releases.path) }

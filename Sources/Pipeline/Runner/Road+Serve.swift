@@ -81,6 +81,7 @@ extension Road {
             let version = try candidate(record)
             let files = try await candidateFiles().served
             var lines: [String] = []
+            try await hold(version)
             for server in ports.servers {
                 let took = stopwatch(ports.clock)
                 let model = model
@@ -107,6 +108,13 @@ extension Road {
             try await prove("loaded", observed: .lines(lines), condition: .loaded)
             return .passed(lines)
         }
+    }
+
+    /// Says in the registry that a run has the version loaded, for a reconciler in another process.
+    private func hold(_ version: ModelVersion) async throws {
+        guard let limit = settings.holdLimit else { return }
+        let end = ports.wallClock.now.advanced(by: limit)
+        try await ports.registry.setVersionTags([VersionTag.held: end.description], version: version, of: model)
     }
 
     /// How many golden requests a replica gets: the first answer is compared, the median latency judged.

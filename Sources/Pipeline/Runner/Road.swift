@@ -16,6 +16,8 @@ struct Road: Sendable {
     let events: RunEvents
     let id: RunID
     let model: ModelName
+    /// Whether a step that found something unreachable stays to be tried again, instead of failing the run.
+    var triesAgain = false
 
     /// - Throws: ``RoadStop`` where it ends early, `CancellationError` when it was cancelled.
     func travel() async throws {
@@ -37,7 +39,7 @@ struct Road: Sendable {
     }
 
     /// Notes what serves now, before anything is done.
-    private func depart() async throws {
+    func depart() async throws {
         try folder.make()
         let record = await journal.record
         guard record.state == .queued else { return }
@@ -47,7 +49,7 @@ struct Road: Sendable {
         let serving: ServingRelease?
         do {
             serving = try await releases.serving()
-        } catch let error as PlatformError {
+        } catch let error as PlatformError where !triesAgain || error.code != .unavailable {
             throw RoadStop(kind: .failed, step: "start", reason: sentence(error))
         }
         if spec.until == nil, let busy = serving?.release { try expectWhole(busy, step: "start") }
@@ -112,6 +114,12 @@ struct Road: Sendable {
         } catch let error where error is CancellationError || Task.isCancelled {
             // Whether somebody cancelled the run or the platform stops is not known here.
             throw CancellationError()
+        } catch let error as PlatformError where triesAgain && error.code == .unavailable {
+            try await journal.update(name, part) {
+                $0.state = .waiting
+                $0.details = [sentence(error)]
+            }
+            throw error
         } catch {
             outcome = StepOutcome(state: .failed, verdict: nil, details: [sentence(error)] + causes(error))
         }

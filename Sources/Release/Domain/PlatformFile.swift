@@ -6,12 +6,38 @@ public import SlipwayCore
 /// none is refused with file and line, as a typing mistake must not leave an alias unprotected.
 public struct PlatformFile: Sendable, Hashable, Codable {
     public static let aliasesMax = 100
+    public static let addressesMax = 100
 
+    /// Where the tracking server is; `nil`: embedded.
+    public let tracking: String?
+    /// Where the model servers are; of a name with several addresses each is one. Empty: embedded.
+    public let modelServers: [String]
+    /// Where the gateways are, in the same way.
+    public let gateways: [String]
     /// Aliases, of every model, that only the reconciler moves; in the order of their names.
     public let protectedAliases: [Alias]
 
-    public init(protectedAliases: some Sequence<Alias> = []) {
+    public init(
+        protectedAliases: some Sequence<Alias> = [],
+        tracking: String? = nil,
+        modelServers: [String] = [],
+        gateways: [String] = []
+    ) {
         self.protectedAliases = Set(protectedAliases).sorted()
+        self.tracking = tracking
+        self.modelServers = modelServers
+        self.gateways = gateways
+    }
+
+    /// A file kept by an earlier version says nothing of engines.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            protectedAliases: try values.decode([Alias].self, forKey: .protectedAliases),
+            tracking: try values.decodeIfPresent(String.self, forKey: .tracking),
+            modelServers: try values.decodeIfPresent([String].self, forKey: .modelServers) ?? [],
+            gateways: try values.decodeIfPresent([String].self, forKey: .gateways) ?? []
+        )
     }
 
     public static func path(in environment: EnvironmentName) -> String {
@@ -32,10 +58,40 @@ public struct PlatformFile: Sendable, Hashable, Codable {
             throw (metadata ?? root).mistake("name", "must be '\(environment)', as the folder is called")
         }
         guard let spec = try root.section("spec") else { return PlatformFile() }
-        try spec.expect(["registry"])
-        guard let registry = try spec.section("registry") else { return PlatformFile() }
-        try registry.expect(["protectedAliases"])
-        return PlatformFile(protectedAliases: try aliases("protectedAliases", in: registry))
+        try spec.expect(["tracking", "modelServers", "gateways", "registry"])
+        let tracking = try spec.section("tracking")
+        try tracking?.expect(["url"])
+        let registry = try spec.section("registry")
+        try registry?.expect(["protectedAliases"])
+        var protected: [Alias] = []
+        if let registry { protected = try aliases("protectedAliases", in: registry) }
+        var trackingAddress: String?
+        if let tracking { trackingAddress = try address(try tracking.text("url"), "url", in: tracking) }
+        return PlatformFile(
+            protectedAliases: protected,
+            tracking: trackingAddress,
+            modelServers: try addresses("modelServers", in: spec),
+            gateways: try addresses("gateways", in: spec)
+        )
+    }
+
+    private static func addresses(_ key: String, in section: YAMLSection) throws(PlatformError) -> [String] {
+        guard section.has(key), let texts = try section.texts(key) else { return [] }
+        guard texts.count <= addressesMax else { throw section.mistake(key, "lists more than \(addressesMax) addresses") }
+        for text in texts { _ = try address(text, key, in: section) }
+        return texts
+    }
+
+    private static func address(_ text: String?, _ key: String, in section: YAMLSection) throws(PlatformError) -> String {
+        guard let text, text.hasPrefix("http://") || text.hasPrefix("https://"), !text.contains("@"), !text.contains(" ") else {
+            throw section.mistake(
+                key,
+                // One with a password in it is not repeated.
+                "has '\(text.map { $0.contains("@") ? "…" : String($0.prefix(80)) } ?? "")', which is not an address",
+                remedy: "write http://host:port or https://host:port, without a user or a password"
+            )
+        }
+        return text
     }
 
     private static func aliases(_ key: String, in section: YAMLSection) throws(PlatformError) -> [Alias] {

@@ -41,26 +41,11 @@ extension Reconciler {
 
     /// Whether every replica serves the release, as they say themselves.
     func serves(_ release: Release) async throws -> Bool {
-        for server in ports.servers {
-            let ready = try await server.index().filter { $0.model == release.model && $0.state == .ready }
-            guard release.requiredVersions.isSubset(of: ready.map(\.version)) else { return false }
-        }
-        for gateway in ports.gateways {
-            guard try await gateway.routes().contains(where: { $0.release == release }) else { return false }
-        }
-        return true
+        try await Replicas(servers: ports.servers, gateways: ports.gateways).serve(release)
     }
 
     func report(_ model: ModelName, _ commit: CommitID) async throws -> SyncReport {
-        var generations: [String: Int] = [:]
-        for gateway in ports.gateways {
-            generations[gateway.address] = try await gateway.routes().first { $0.release.model == model }?.generation ?? 0
-        }
-        var ready: [String: [ModelVersion]] = [:]
-        for server in ports.servers {
-            ready[server.address] = try await server.index().filter { $0.model == model && $0.state == .ready }.map(\.version).sorted()
-        }
-        return SyncReport(commit: commit, gatewayGenerations: generations, readyVersions: ready)
+        try await Replicas(servers: ports.servers, gateways: ports.gateways).report(model, commit)
     }
 
     // MARK: Status

@@ -24,6 +24,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         public var proofs: (any ProofLog)?
         /// `nil`: nobody follows `envs/<env>/platform.yaml`.
         public var platform: PlatformState?
+        /// Asked before each pass where replicas come and go; `nil`: `servers` and `gateways` are all.
+        public var replicas: ReplicaSource?
 
         public init(
             repository: any ReleaseRepository,
@@ -34,7 +36,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             holds: any CandidateHolds,
             state: AcceptedState,
             proofs: (any ProofLog)?,
-            platform: PlatformState? = nil
+            platform: PlatformState? = nil,
+            replicas: ReplicaSource? = nil
         ) {
             self.repository = repository
             self.registry = registry
@@ -45,6 +48,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             self.state = state
             self.proofs = proofs
             self.platform = platform
+            self.replicas = replicas
         }
     }
 
@@ -59,7 +63,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     }
 
     let environment: EnvironmentName
-    let ports: Ports
+    var ports: Ports
     let clock: any Clock<Duration>
     let wallClock: WallClock
     let logger: Logger
@@ -72,6 +76,9 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     var problem = ""
     /// Why Git's word could not be had in the last pass; empty when it could.
     var gitProblem = ""
+    /// Passes that have ended, and those of them that did not end in agreement.
+    public private(set) var passes = 0
+    public private(set) var failedPasses = 0
     private var isReconciling = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var wakes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -146,7 +153,12 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         gitProblem = await Self.problem { try await accept() }
         let platform = await Self.problem { if let head { try await acceptPlatformFile(at: head) } }
         // Repairs go on without Git, towards what was accepted last.
-        let serving = await Self.problem { try await converge() }
+        let serving = await Self.problem {
+            try await findReplicas()
+            try await converge()
+        }
+        passes += 1
+        if !serving.isEmpty || !gitProblem.isEmpty || !platform.isEmpty { failedPasses += 1 }
         let text = [gitProblem, platform, serving].filter { !$0.isEmpty }.joined(separator: "; ")
         if text != problem, !text.isEmpty { logger.warning("out of sync", metadata: ["reason": .string(text)]) }
         problem = text
@@ -165,6 +177,13 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     private static func text(_ error: any Error) -> String {
         guard let known = error as? PlatformError else { return "\(error)" }
         return known.message
+    }
+
+    /// A pass over a part of the replicas would unload what the others still need to be asked about.
+    private func findReplicas() async throws {
+        guard let replicas = try await ports.replicas?() else { return }
+        ports.servers = replicas.servers
+        ports.gateways = replicas.gateways
     }
 
     // MARK: What Git says

@@ -10,4 +10,6 @@ public enum VersionTag {
     public static let graph = "slipway.graph"
     /// `<env>/<model>/<version>` that this version was promoted from.
     public static let promotedFrom = "slipway.promoted-from"
+    /// Until when a run keeps it loaded although Git does not name it; empty: not any more.
+    public static let held = "slipway.held-until"
 }

@@ -26,6 +26,27 @@ struct PlatformFileTests {
         #expect(try parse(Self.head + spec) == PlatformFile())
     }
 
+    @Test("Where the engines are is read, and kept beside the aliases")
+    func engines() throws {
+        let file = try parse(
+            Self.head
+                + "spec:\n  tracking: { url: \"http://mlflow:5000\" }\n  modelServers: [\"http://triton:8000\", \"http://other:8000\"]\n"
+                + "  gateways: [\"https://gateway\"]\n  registry: { protectedAliases: [champion] }\n"
+        )
+        #expect(file.tracking == "http://mlflow:5000")
+        #expect(file.modelServers == ["http://triton:8000", "http://other:8000"])
+        #expect(file.gateways == ["https://gateway"])
+        #expect(file.protectedAliases.map(\.text) == ["champion"])
+        let kept = try JSONValue(encoding: file).decoded(as: PlatformFile.self)
+        #expect(kept == file)
+    }
+
+    @Test("A file kept before engines were known is still read")
+    func keptEarlier() throws {
+        let kept = try JSONValue(parsing: #"{"protectedAliases":["A"]}"#).decoded(as: PlatformFile.self)
+        #expect(kept == PlatformFile(protectedAliases: [try Alias("A")]))
+    }
+
     @Test("It is kept and read back as JSON")
     func json() throws {
         let file = PlatformFile(protectedAliases: [try Alias("champion"), try Alias("A")])
@@ -40,6 +61,9 @@ struct PlatformFileTests {
         ("apiVersion: slipway.dev/v1\nkind: Platform\n", "'name' must be 'dev'"),
         ("\(head)spce: {}\n", ":4: unknown key 'spce'"),
         ("\(head)spec: 7\n", ":4: 'spec' must be a mapping"),
+        ("\(head)spec:\n  tracking: { url: mlflow }\n", ":5: 'spec.tracking.url' has 'mlflow', which is not an address"),
+        ("\(head)spec:\n  tracking: { uri: http://a }\n", ":5: unknown key 'uri' under 'spec.tracking'"),
+        ("\(head)spec:\n  gateways: [http://user:secret@a]\n", ":5: 'spec.gateways' has '…', which is not an address"),
         ("\(head)spec:\n  registri: {}\n", ":5: unknown key 'registri' under 'spec'"),
         ("\(head)spec:\n  registry:\n    protectedAlias: [A]\n", ":6: unknown key 'protectedAlias' under 'spec.registry'"),
         ("\(head)spec:\n  registry:\n    protectedAliases: champion\n", ":6: 'spec.registry.protectedAliases' must be a list"),
