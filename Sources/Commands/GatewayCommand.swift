@@ -28,6 +28,7 @@ struct GatewayCommand: AsyncParsableCommand {
     @Option(help: "Address to listen on; 0.0.0.0 for all of the machine's.") var host: String = "127.0.0.1"
     @Option(help: "0 picks a free port.") var port: Int = 8080
     @Option(help: ArgumentHelp("Token, mirror and the chosen port.", valueName: "folder")) var home: String = ".slipway/gateway"
+    @OptionGroup var clients: GatewayOptions
     @OptionGroup var logs: LogOptions
 
     func run() async throws {
@@ -46,10 +47,11 @@ struct GatewayCommand: AsyncParsableCommand {
             source: GitReleaseSource(repository: releases, environment: environment),
             readiness: IndexReadiness(servers: upstream.map { ModelServerIndex(url: $0, connections: connections) }),
             token: try home.token(),
+            admission: try clients.admission(),
             logger: logger
         )
         let listener = gateway.server(host: host, port: port)
-        try await EngineProcess.run([("gateway", listener)], home: URL(filePath: home.folder), also: [gateway], logger: logger)
+        try await EngineProcess.run([("gateway", listener)], home: URL(filePath: home.folder), also: [gateway, plane], logger: logger)
         try await plane.shutDown()
         try await connections.close()
     }

@@ -17,7 +17,7 @@ public struct ReplicaBalancer<Key: Hashable & Sendable>: Sendable {
     private var turn: Int
 
     /// - Parameter first: At which replica the first request goes, so that loops begin at different ones.
-    public init(keys: some Sequence<Key> = [], limits: ReplicaHealth.Limits = .init(), first: Int = 0) {
+    public init(keys: [Key] = [], limits: ReplicaHealth.Limits = .init(), first: Int = 0) {
         self.limits = limits
         turn = first
         update(keys)

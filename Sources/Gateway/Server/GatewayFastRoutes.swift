@@ -26,6 +26,8 @@ struct GatewayFastRoutes: FastRoutes {
     let backend: GatewayBackend
     let published: PublishedRoutes
     let unrouted: UnroutedMeter
+    /// `nil`: clients may send what they like.
+    var admission: ClientAdmission?
 
     var bodyBytesMax: Int { InferenceLimits.bodyBytesMax }
 
@@ -34,11 +36,25 @@ struct GatewayFastRoutes: FastRoutes {
     }
 
     func answer(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer {
+        guard let admission else { return route(request, on: eventLoop) }
+        do throws(PlatformError) {
+            return try admission.admit(request) { route(request, on: eventLoop) }
+        } catch {
+            unrouted.count(error.code)
+            return .now(error.response(style(of: GatewayPath(request.path))))
+        }
+    }
+
+    private func style(of path: GatewayPath?) -> AnswerProtocol {
+        if case .infer = path { .inference } else { .predict }
+    }
+
+    private func route(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer {
         guard let local = published.onLoop(eventLoop) else {
             let loop = published.anyLoop
             return .later(
                 loop.flatSubmit {
-                    switch answer(request, on: loop) {
+                    switch route(request, on: loop) {
                     case .now(let response): loop.makeSucceededFuture(response)
                     case .later(let future): future
                     }
@@ -46,14 +62,10 @@ struct GatewayFastRoutes: FastRoutes {
             )
         }
         let path = GatewayPath(request.path)
-        var style = AnswerProtocol.predict
-        if case .infer = path { style = .inference }
+        let style = style(of: path)
         do throws(PlatformError) {
             let headers = RequestHeaders(request.head.headerFields)
-            if let encoding = headers.contentEncoding, encoding != "identity" {
-                throw PlatformError(.invalidArgument, "content encoding '\(encoding.prefix(40))' is not supported by the gateway")
-            }
-            var exchange = Exchange(request: request, headers: headers, local: local, style: style)
+            var exchange = Exchange(request: try decoded(request, headers), headers: headers, local: local, style: style)
             let answer: FastAnswer
             switch path {
             case .predict: answer = try predict(&exchange, model: nil, alias: nil)
@@ -69,6 +81,18 @@ struct GatewayFastRoutes: FastRoutes {
         }
     }
 
+    /// The request with its body as it was before its client compressed it.
+    private func decoded(_ request: FastRequest, _ headers: RequestHeaders) throws(PlatformError) -> FastRequest {
+        guard let header = headers.contentEncoding, let encoding = try BodyEncoding.of(header) else { return request }
+        return FastRequest(
+            head: request.head,
+            path: request.path,
+            body: try encoding.decoded(request.body, bytesMax: bodyBytesMax),
+            cancellation: request.cancellation,
+            peer: request.peer
+        )
+    }
+
     /// A request with what was read of it and decided about it so far.
     private struct Exchange {
         let request: FastRequest
@@ -77,6 +101,15 @@ struct GatewayFastRoutes: FastRoutes {
         let style: AnswerProtocol
         /// The `Set-Cookie` that goes with the answer.
         var issued: String?
+
+        /// How long the client waits, where it says so.
+        func timeout() throws(PlatformError) -> Duration? {
+            guard let text = headers.timeout else { return nil }
+            guard let milliseconds = Int64(text), milliseconds > 0, milliseconds <= GatewayLimits.timeoutMillisecondsMax else {
+                throw PlatformError(.invalidArgument, "header 'x-timeout-ms' is '\(text.prefix(40))'; it is a number of milliseconds from 1 to \(GatewayLimits.timeoutMillisecondsMax)")
+            }
+            return .milliseconds(milliseconds)
+        }
 
         func jsonBytes() throws(PlatformError) -> Int? {
             guard let text = headers.jsonLength else { return nil }
@@ -227,7 +260,7 @@ struct GatewayFastRoutes: FastRoutes {
         case .upstream(let upstream):
             let body = exchange.request.body
             let call = call(exchange, target, .tensors(.none), .body(body, jsonBytes: jsonBytes, exchange.local.loop))
-            return call.forward(body, jsonBytes: jsonBytes, to: upstream, on: exchange.local.loop)
+            return call.forward(body, jsonBytes: jsonBytes, to: upstream, on: exchange.local.loop, timeout: try exchange.timeout(), cancellation: exchange.request.cancellation)
         }
     }
 

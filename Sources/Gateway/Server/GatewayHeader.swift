@@ -27,6 +27,8 @@ struct RequestHeaders {
     /// The length of the JSON before the binary part, as text.
     var jsonLength: String?
     var contentEncoding: String?
+    /// Milliseconds, as text.
+    var timeout: String?
     /// The variant that a tester asks for.
     var variant: String?
     /// All of them, as a client may send several.
@@ -41,6 +43,7 @@ struct RequestHeaders {
             case 7 where name == "x-model": model = field.value
             case 9 where name == "x-variant": variant = field.value
             case 11 where name == "x-client-id": clientID = field.value
+            case 12 where name == "x-timeout-ms": timeout = field.value
             case 16 where name == "content-encoding": contentEncoding = field.value
             case 31 where name == "inference-header-content-length": jsonLength = field.value
             default: break

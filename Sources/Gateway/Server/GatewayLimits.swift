@@ -2,6 +2,8 @@
 public enum GatewayLimits {
     /// A client id longer than this is refused: it is hashed on every request.
     public static let clientIDBytesMax = 1024
+    /// The longest time that a client may ask to wait for.
+    public static let timeoutMillisecondsMax: Int64 = 3_600_000
     public static let reloadBodyBytesMax = 64 << 10
     /// Changes of routes that wait for the one under way.
     public static let changesWaitingMax = 64

@@ -40,6 +40,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         readiness: any VersionReadiness,
         token: String,
         address: String = "embedded",
+        admission: ClientAdmission? = nil,
         eventLoops: MultiThreadedEventLoopGroup = .singleton,
         clock: any Clock<Duration> = ContinuousClock(),
         logger: Logger
@@ -54,7 +55,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         published = PublishedRoutes(eventLoops: eventLoops)
         meters = MeterShelf(shards: published.shardCount)
         unrouted = UnroutedMeter()
-        fastRoutes = GatewayFastRoutes(backend: backend, published: published, unrouted: unrouted)
+        fastRoutes = GatewayFastRoutes(backend: backend, published: published, unrouted: unrouted, admission: admission)
     }
 
     /// Follows Git until the task is cancelled or shuts down gracefully; then drains.

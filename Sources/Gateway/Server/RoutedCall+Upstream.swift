@@ -13,11 +13,13 @@ extension RoutedCall {
         _ body: ByteBuffer,
         jsonBytes: Int?,
         to upstream: UpstreamDataPlane,
-        on loop: any EventLoop
+        on loop: any EventLoop,
+        timeout: Duration? = nil,
+        cancellation: Cancellation? = nil
     ) -> FastAnswer {
         let path = upstream.naming.path(model: target.model, version: target.version) + "/infer"
         let request = UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes)
-        return .later(upstream.send(request, on: loop).map { finish($0, renames: upstream.naming.namesDiffer) })
+        return .later(upstream.send(request, on: loop, timeout: timeout, cancellation: cancellation).map { finish($0, renames: upstream.naming.namesDiffer) })
     }
 
     private func finish(_ result: UpstreamResult, renames: Bool) -> FastResponse {

@@ -98,9 +98,9 @@ final class UpstreamConnection: ChannelInboundHandler {
         pool.died(lost, wasReused: uses > 1, hadAnswer: hadAnswer, cause: cause)
     }
 
-    /// Gives the exchange up if its time is over: what still comes on this connection belongs to nobody.
+    /// Gives the exchange up if its time is over, or its client gone: what still comes on this connection belongs to nobody.
     func expire(now: NIODeadline) {
-        guard let exchange, exchange.deadline <= now else { return }
+        guard let exchange, !exchange.endIfAbandoned(), exchange.deadline <= now else { return }
         pool.counts.expired.wrappingAdd(1, ordering: .relaxed)
         fail(pool.tooLate(exchange), isFault: true)
     }

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOHTTP1
 public import NIOPosix
 public import ServiceLifecycle
 public import SlipwayCore
@@ -45,12 +46,12 @@ public final class UpstreamDataPlane: Service {
     ///
     /// - Parameters:
     ///   - timeout: Shorter than ``UpstreamLimits/answerDeadline``, if the client asks for that.
-    ///   - client: Who waits, on the same loop; when it has gone, the request is given up.
+    ///   - cancellation: Says when nobody waits any more; the request is given up soon after.
     func send(
         _ request: UpstreamRequest,
         on loop: any EventLoop,
         timeout: Duration? = nil,
-        client: ClientPresence? = nil
+        cancellation: Cancellation? = nil
     ) -> EventLoopFuture<UpstreamResult> {
         let promise = loop.makePromise(of: UpstreamResult.self)
         guard let local = loops.value(on: loop) else {
@@ -58,9 +59,9 @@ public final class UpstreamDataPlane: Service {
         }
         let timeout = min(timeout ?? limits.answerDeadline, limits.answerDeadline)
         let deadline = NIODeadline.now() + .nanoseconds(timeout.nanoseconds)
-        let exchange = UpstreamExchange(request, deadline: deadline, timeout: timeout, owner: local, promise: promise)
-        local.send(exchange)
-        if let client, !exchange.isDone { client.wait = exchange }
+        local.send(
+            UpstreamExchange(request, deadline: deadline, timeout: timeout, cancellation: cancellation, owner: local, promise: promise)
+        )
         return promise.futureResult
     }
 

@@ -26,7 +26,7 @@ struct UpstreamResponse: Sendable {
 typealias UpstreamResult = Result<UpstreamResponse, PlatformError>
 
 /// One request on its way to an answer, over one connection or a second one. Only touched on its loop.
-final class UpstreamExchange: ClientWait {
+final class UpstreamExchange {
     private(set) var request: UpstreamRequest
     let deadline: NIODeadline
     let timeout: Duration
@@ -37,6 +37,7 @@ final class UpstreamExchange: ClientWait {
     var connection: UpstreamConnection?
     /// Where it counts as outstanding.
     var replica: UpstreamEndpoint?
+    private let cancellation: Cancellation?
     private let owner: any UpstreamExchangeOwner
     private var promise: EventLoopPromise<UpstreamResult>?
 
@@ -44,12 +45,14 @@ final class UpstreamExchange: ClientWait {
         _ request: UpstreamRequest,
         deadline: NIODeadline,
         timeout: Duration,
+        cancellation: Cancellation? = nil,
         owner: any UpstreamExchangeOwner,
         promise: EventLoopPromise<UpstreamResult>
     ) {
         self.request = request
         self.deadline = deadline
         self.timeout = timeout
+        self.cancellation = cancellation
         self.owner = owner
         self.promise = promise
     }
@@ -65,15 +68,19 @@ final class UpstreamExchange: ClientWait {
         promise.succeed(result)
     }
 
-    /// Nobody waits for the answer any more.
-    func clientGone() {
-        guard !isDone else { return }
+    /// Gives it up if nobody waits for the answer any more.
+    ///
+    /// - Returns: Whether it is done, now or before.
+    func endIfAbandoned() -> Bool {
+        guard !isDone else { return true }
+        guard cancellation?.isCancelled == true else { return false }
         owner.abandoned(self)
         if let connection {
             connection.abandon()
         } else {
             finish(.failure(UpstreamTrouble.clientGone))
         }
+        return true
     }
 }
 

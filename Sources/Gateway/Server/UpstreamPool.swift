@@ -1,4 +1,5 @@
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import SlipwayCore
 import Synchronization
@@ -71,6 +72,9 @@ final class UpstreamPool {
         }
         waiting.append(exchange)
     }
+
+    /// Whether nothing is under way or on its way.
+    var isEmpty: Bool { open.isEmpty && connecting == 0 && waiting.isEmpty }
 
     /// Lets go of the replica: what waits goes elsewhere, what is under way is answered.
     func leave() {
@@ -187,7 +191,7 @@ final class UpstreamPool {
 
     private func nextWaiting() -> UpstreamExchange? {
         while let next = waiting.popFirst() {
-            if !next.isDone { return next }
+            if !next.endIfAbandoned() { return next }
         }
         return nil
     }
@@ -229,7 +233,7 @@ final class UpstreamPool {
 
     private func expire(now: NIODeadline) {
         // Deadlines may differ, so all that wait are looked at: bounded by `waitingMax`.
-        if waiting.contains(where: { $0.isDone || $0.deadline <= now }) {
+        if waiting.contains(where: { $0.endIfAbandoned() || $0.deadline <= now }) {
             let all = waiting
             waiting = CircularBuffer()
             for exchange in all where !exchange.isDone {

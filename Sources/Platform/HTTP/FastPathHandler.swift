@@ -49,6 +49,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReading = false
     /// One for the connection: it has one request under way at a time.
     private let cancellation = Cancellation()
+    /// Known once the first request is there.
+    private var knownPeer: UInt64?
 
     /// - Parameter answersPlainHeads: Never with TLS: the bytes in front of the decoder are not HTTP there.
     init(routes: any FastRoutes, limits: ConnectionLimits = ConnectionLimits(), answersPlainHeads: Bool = false) {
@@ -155,7 +157,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.none, _), (.refused, _): break
         case (.collecting(let head, let path, let body), .body(let more)): collect(more, head, path, body, context)
         case (.collecting(let head, let path, let body), .end):
-            answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer(), cancellation: cancellation), context)
+            answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer(), cancellation: cancellation, peer: peer(context)), context)
         case (.routed(_, let responseEnded), .end):
             clock.awaitNothing()
             exchange = .routed(requestEnded: true, responseEnded: responseEnded)
@@ -230,6 +232,13 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 self.finishExchange(context)
             }
         }
+    }
+
+    private func peer(_ context: ChannelHandlerContext) -> UInt64 {
+        if let knownPeer { return knownPeer }
+        let hash = context.channel.peerHash
+        knownPeer = hash
+        return hash
     }
 
     // MARK: Responses

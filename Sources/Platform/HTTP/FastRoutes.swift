@@ -33,12 +33,15 @@ public struct FastRequest: Sendable {
     public let body: ByteBuffer
     /// Set when the connection closes: nobody waits for the answer any more.
     public let cancellation: Cancellation?
+    /// A hash of the address at the other end; 0 when there is none.
+    public let peer: UInt64
 
-    public init(head: HTTPRequest, path: String, body: ByteBuffer, cancellation: Cancellation? = nil) {
+    public init(head: HTTPRequest, path: String, body: ByteBuffer, cancellation: Cancellation? = nil, peer: UInt64 = 0) {
         self.head = head
         self.path = path
         self.body = body
         self.cancellation = cancellation
+        self.peer = peer
     }
 }
 

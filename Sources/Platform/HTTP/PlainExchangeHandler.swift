@@ -43,6 +43,8 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
     private var isQuiescing = false
     /// One for the connection: it has one request under way at a time.
     private let cancellation = Cancellation()
+    /// Known once the first request is there.
+    private var knownPeer: UInt64?
 
     init(routes: any FastRoutes, clock: FastPathHandler) {
         self.routes = routes
@@ -134,7 +136,7 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
             whole.moveReaderIndex(forwardBy: head.byteCount)
             guard let body = whole.readSlice(length: head.contentLength) else { return leave(context) }
             if whole.readableBytes > 0 { received = whole }
-            answer(FastRequest(head: head.request, path: head.path, body: body, cancellation: cancellation), context)
+            answer(FastRequest(head: head.request, path: head.path, body: body, cancellation: cancellation, peer: peer(context)), context)
         }
     }
 
@@ -195,6 +197,13 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
             context.fireChannelReadComplete()
         }
         context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    private func peer(_ context: ChannelHandlerContext) -> UInt64 {
+        if let knownPeer { return knownPeer }
+        let hash = context.channel.peerHash
+        knownPeer = hash
+        return hash
     }
 
     // MARK: Responses

@@ -14,19 +14,20 @@ struct GatewayFixture {
     let releases = SimulatedReleases()
     let gateway: GatewayService
 
-    init(backend: GatewayBackend? = nil) {
+    init(backend: GatewayBackend? = nil, admission: ClientAdmission? = nil) {
         gateway = GatewayService(
             backend: backend ?? .embedded(models),
             source: releases,
             readiness: models,
             token: "secret",
+            admission: admission,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
     }
 
     /// A model with version 1 at 100 percent.
-    static func tumor() async throws -> GatewayFixture {
-        let fixture = GatewayFixture()
+    static func tumor(admission: ClientAdmission? = nil) async throws -> GatewayFixture {
+        let fixture = GatewayFixture(admission: admission)
         try fixture.models.load("tumor", 1, 2, 3)
         try await fixture.serve("tumor", ["A": (1, 100)])
         return fixture

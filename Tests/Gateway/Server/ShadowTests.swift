@@ -1,8 +1,12 @@
+import HTTPTypes
+import NIOHTTP1
 import SlipwayCore
+import SlipwayHTTP
 import SlipwayInference
 import SlipwayRelease
 import SlipwayRouting
 import SlipwayTesting
+import Synchronization
 import Testing
 
 @testable import SlipwayGateway
