@@ -130,7 +130,7 @@ let modules: [Module] = [
         path: "Inference/Domain",
         purpose: "Tensors, the Open Inference Protocol's bodies, and the ports to runtimes and servers.",
         uses: ["SlipwayCore"],
-        tests: Tests(path: "Inference/Domain")
+        tests: Tests(path: "Inference/Domain", uses: ["SlipwayInferenceMessages"], outside: [.swiftProtobuf])
     ),
     Module(
         name: "SlipwayInferenceMessages",
@@ -194,10 +194,11 @@ let modules: [Module] = [
         name: "SlipwayGRPC",
         layer: .adapter,
         path: "Platform/GRPC",
-        purpose: "gRPC over HTTP/2: the listener, its framing, its statuses.",
-        uses: ["SlipwayCore"],
+        purpose: "gRPC over HTTP/2: the listener, its framing, its statuses, and the inference protocol's messages.",
+        uses: ["SlipwayCore", "SlipwayInference", "SlipwayInferenceMessages", "CZlib"],
         outside: [
             .logging, .nioCore, .nioConcurrencyHelpers, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioPosix, .serviceLifecycle,
+            .swiftProtobuf,
         ],
         tests: Tests(path: "Platform/GRPC", outside: [.nioCore, .nioEmbedded, .nioHPACK, .nioHTTP2])
     ),
@@ -327,7 +328,7 @@ let modules: [Module] = [
         ],
         tests: Tests(
             path: "Inference/Server",
-            uses: ["SlipwayInference", "SlipwayInferenceMessages", "SlipwayONNXRuntime", "SlipwayHTTP"],
+            uses: ["SlipwayInference", "SlipwayInferenceMessages", "SlipwayONNXRuntime", "SlipwayHTTP", "SlipwayGRPC"],
             outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioConcurrencyHelpers, .atomics, .logging]
         )
     ),
@@ -336,15 +337,18 @@ let modules: [Module] = [
         layer: .service,
         path: "Gateway/Server",
         purpose: "Routes each request to a variant, swaps routes, measures variants.",
-        uses: ["SlipwayCore", "SlipwayInference", "SlipwayRouting", "SlipwayRelease", "SlipwayHTTP", "SlipwayGRPC"],
+        uses: [
+            "SlipwayCore", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRouting", "SlipwayRelease", "SlipwayHTTP",
+            "SlipwayGRPC",
+        ],
         outside: [
             .hummingbird, .httpTypes, .logging, .nioCore, .nioPosix, .nioHTTP1, .nioConcurrencyHelpers, .atomics,
             .serviceLifecycle,
         ],
         tests: Tests(
             path: "Gateway/Server",
-            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayRelease", "SlipwayHTTP"],
-            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioHTTP1, .logging]
+            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRelease", "SlipwayHTTP", "SlipwayGRPC"],
+            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioHTTP1, .logging, .swiftProtobuf]
         )
     ),
     Module(
@@ -399,7 +403,7 @@ let modules: [Module] = [
         purpose: "Every subcommand, as a library so that tests can call it; wires adapters into services.",
         uses: [
             "SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRouting", "SlipwayRelease",
-            "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayClients", "SlipwayNotifications",
+            "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayGRPC", "SlipwayClients", "SlipwayNotifications",
             "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayPyfunc", "SlipwayGit",
             "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
             "SlipwayPipelineRunner", "SlipwayConsole",

@@ -6,6 +6,7 @@ public import SlipwayHTTP
 import SlipwayInference
 public import SlipwayRelease
 import SlipwayRouting
+import Synchronization
 
 /// One replica of the gateway: what it routes to, and how that changes.
 ///
@@ -22,10 +23,14 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     let backend: GatewayBackend
     private let source: any ReleaseSource
     private let readiness: any VersionReadiness
-    private let published: PublishedRoutes
+    let published: PublishedRoutes
     private let clock: any Clock<Duration>
     private var served: [ModelName: ServingRoute] = [:]
-    private var isDraining = false
+    private var isDraining = false {
+        didSet { if isDraining { health.withLock { $0 = false } } }
+    }
+    /// What followers of the gateway's health see: as fresh as the last look at Git.
+    private let health = Mutex(false)
     private var meters: MeterShelf
     private var shadows = ShadowShelf()
     private var changes = ChangeQueue(waitingMax: GatewayLimits.changesWaitingMax)
@@ -63,6 +68,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 await self.refreshAndTell()
+                await self.noteHealth()
                 try? await self.clock.sleep(for: GatewayLimits.refreshInterval)
             }
         }
@@ -207,6 +213,13 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
             return ReadinessReport(reason: PlatformError.wrapping(error, doing: "ask the model server", code: .unavailable).message)
         }
         return isDraining ? ReadinessReport(isDraining: true, reason: "the gateway is draining") : ReadinessReport()
+    }
+
+    nonisolated var isHealthy: Bool { health.withLock { $0 } }
+
+    private func noteHealth() async {
+        let isReady = await readinessReport().isReady
+        health.withLock { $0 = isReady && !isDraining }
     }
 
     // MARK: How

@@ -79,9 +79,15 @@ struct RoutedCall: Sendable {
     }
 
     func finish(failure error: PlatformError) -> FastResponse {
+        let (outcome, told) = verdict(on: error)
+        return end(outcome, told.response(style, headers: target.headers))
+    }
+
+    /// How a failure counts, and what the client is told.
+    func verdict(on error: PlatformError) -> (Outcome, PlatformError) {
         switch error.code {
         case .invalidArgument:
-            return end(.rejected, error.response(style, headers: target.headers))
+            return (.rejected, error)
         case .notFound, .failedPrecondition:
             // It is not the client's mistake that a version which is routed to is not there.
             let gone = PlatformError(
@@ -89,15 +95,15 @@ struct RoutedCall: Sendable {
                 "version \(target.version) of model '\(target.model)' is not ready at the model server",
                 cause: error
             )
-            return end(.error, gone.response(style, headers: target.headers))
+            return (.error, gone)
         case .alreadyExists, .permissionDenied, .unauthenticated, .exhausted, .unavailable, .corrupt, .unexpected:
-            return end(.error, error.response(style, headers: target.headers))
+            return (.error, error)
         }
     }
 
-    func end(_ outcome: Outcome, _ response: FastResponse) -> FastResponse {
+    func end<Answer>(_ outcome: Outcome, _ answer: Answer) -> Answer {
         shard.end(outcome, nanoseconds: Int((NIODeadline.now() - started).nanoseconds))
-        return response
+        return answer
     }
 
     func write(_ response: InferenceResponse) -> FastResponse {

@@ -1,5 +1,6 @@
 import HTTPTypes
 import SlipwayCore
+import SlipwayGRPC
 import SlipwayInference
 import SlipwayRouting
 
@@ -17,6 +18,8 @@ final class ServingTarget: Sendable {
     let headers: HTTPFields
     /// For answers with a binary part.
     let binaryHeaders: HTTPFields
+    /// Who answered, for gRPC.
+    let metadata: [GRPCMetadata]
     /// `{"model":…,"version":…,"variant":…,"outputs":{`
     let answerStart: [UInt8]
     /// The name of each output as `"name":`.
@@ -44,6 +47,7 @@ final class ServingTarget: Sendable {
         headers[GatewayHeader.servedVersion] = "\(version)"
         headers[GatewayHeader.generation] = "\(generation)"
         self.headers = headers
+        metadata = headers.filter { $0.name != .contentType }.map { GRPCMetadata($0.name.canonicalName, $0.value) }
         headers[.contentType] = "application/octet-stream"
         binaryHeaders = headers
         let names = "{\"model\":\"\(model)\",\"version\":\"\(version)\",\"variant\":\"\(alias)\",\"outputs\":{"

@@ -19,6 +19,8 @@ final class VersionCounters: Sendable {
     let outputNanoseconds = ManagedAtomic<Int>(0)
     let lastInferenceMilliseconds = ManagedAtomic<Int64>(0)
     let batches = BatchCounters()
+    /// Of answered requests.
+    let latency = LatencyBuckets()
 
     var failures: Int { clientFailures.load(ordering: .relaxed) + modelFailures.load(ordering: .relaxed) }
 
@@ -49,10 +51,9 @@ final class VersionCounters: Sendable {
         if inputNanoseconds > 0 { self.inputNanoseconds.wrappingIncrement(by: inputNanoseconds, ordering: .relaxed) }
         self.computeNanoseconds.wrappingIncrement(by: computeNanoseconds, ordering: .relaxed)
         if outputNanoseconds > 0 { self.outputNanoseconds.wrappingIncrement(by: outputNanoseconds, ordering: .relaxed) }
-        successNanoseconds.wrappingIncrement(
-            by: queueNanoseconds + inputNanoseconds + computeNanoseconds + outputNanoseconds,
-            ordering: .relaxed
-        )
+        let whole = queueNanoseconds + inputNanoseconds + computeNanoseconds + outputNanoseconds
+        successNanoseconds.wrappingIncrement(by: whole, ordering: .relaxed)
+        latency.saw(nanoseconds: whole)
         lastInferenceMilliseconds.store(now, ordering: .relaxed)
     }
 }

@@ -65,9 +65,6 @@ public enum BodyEncoding: String, Sendable, CaseIterable {
             stream.avail_in = UInt32(clamping: input.count)
             while status == Z_OK {
                 let before = decoded.writerIndex
-                guard before < bytesMax || stream.avail_in == 0 else {
-                    return PlatformError(.exhausted, "the body has more than \(bytesMax) bytes when it is decompressed")
-                }
                 decoded.writeWithUnsafeMutableBytes(minimumWritableBytes: min(Self.stepBytes, bytesMax - before + 1)) { space in
                     let room = min(space.count, bytesMax - before + 1)
                     stream.next_out = space.bindMemory(to: UInt8.self).baseAddress

@@ -9,7 +9,7 @@ import SlipwayTesting
 
 @testable import SlipwayPyfunc
 
-/// A model server over MLflow models that are made for the test.
+/// A model server over MLflow models.
 struct PyfuncFixture: Sendable {
     let repository: URL
     let server: EmbeddedModelServer
@@ -39,32 +39,14 @@ struct PyfuncFixture: Sendable {
     }
 
     /// Fills the repository with models that MLflow itself has made.
-    func addModels(_ names: String...) async throws {
-        let made = try await Self.made.value
+    func addModels(_ names: String...) throws {
         try FileManager.default.createDirectory(at: repository, withIntermediateDirectories: true)
         for name in names {
-            try FileManager.default.copyItem(at: made.appending(path: name), to: repository.appending(path: name))
+            try FileManager.default.copyItem(
+                at: packageRoot.appending(path: "Tests/Inference/PyfuncModels/\(name)"),
+                to: repository.appending(path: name)
+            )
         }
-    }
-
-    /// Importing MLflow takes seconds: once for all tests.
-    private static let made = Task {
-        let place = packageRoot.appending(path: ".build/pyfunc-models")
-        let output = try await onThread {
-            try? FileManager.default.removeItem(at: place)
-            let process = Process()
-            let pipe = Pipe()
-            process.executableURL = URL(filePath: conformancePython)
-            process.arguments = [packageRoot.appending(path: "Tests/Inference/Pyfunc/make_pyfunc_models.py").path, place.path]
-            process.standardOutput = pipe
-            process.standardError = pipe
-            try process.run()
-            let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-            process.waitUntilExit()
-            return process.terminationStatus == 0 ? nil : String(decoding: output, as: UTF8.self)
-        }
-        if let output { throw PlatformError(.unexpected, "the models were not made: \(output.suffix(2000))") }
-        return place
     }
 
     func configure(_ model: String, _ text: String) throws {

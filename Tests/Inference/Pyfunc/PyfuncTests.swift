@@ -1,10 +1,11 @@
 import Foundation
 import SlipwayCore
+import SlipwayHTTP
 import SlipwayInference
-import SlipwayInferenceServer
 import SlipwayTesting
 import Testing
 
+@testable import SlipwayInferenceServer
 @testable import SlipwayPyfunc
 
 @Suite("Pyfunc")
@@ -13,12 +14,12 @@ struct PyfuncTests {
     func life() async throws {
         try await withScratchFolder { folder in
             let fixture = PyfuncFixture(folder: folder)
-            try await fixture.addModels("doubling")
+            try fixture.addModels("doubling")
             // The long delay makes one batch of requests that come together, however slow the machine.
             try fixture.configure(
                 "doubling",
                 """
-                backend: "pyfunc" max_batch_size: 8
+                backend: "pyfunc" max_batch_size: 8 parameters { key: "pyfunc.run_seconds" value { string_value: "2" } }
                 dynamic_batching { max_queue_delay_microseconds: 200000 preferred_batch_size: [ 8 ] }
                 """
             )
@@ -73,8 +74,14 @@ struct PyfuncTests {
         #expect(kill(idle, SIGKILL) == 0)
         try await waitForEnd(of: idle)
         #expect(try await fixture.double([9, 10]) == [18, 20])
+        // One that takes too long is ended, and the next request has a new one.
+        let late = await #expect(throws: PlatformError.self) { try await fixture.double([888, 1]) }
+        #expect(late?.message == "the model's Python worker has not answered within 2 s and is ended")
+        #expect(late?.code == .unavailable)
+        #expect(try await fixture.double([11, 12]) == [22, 24])
         let next = try workers(in: fixture)
         #expect(next.count == 1 && next.first != idle)
+        #expect(InferenceMetrics(server: fixture.server).page.text.contains(#"slipway_inference_worker_restarts_total{model="doubling",version="1"} 3"#))
         return next.first ?? 0
     }
 
@@ -97,16 +104,11 @@ struct PyfuncTests {
     func columns() async throws {
         try await withScratchFolder { folder in
             let fixture = PyfuncFixture(folder: folder)
-            try await fixture.addModels("table", "unsigned")
+            try fixture.addModels("table", "unsigned")
             let unsigned = await #expect(throws: PlatformError.self) { try await fixture.server.loadAtStart(["unsigned"]) }
             #expect(unsigned?.message.contains("the model has no signature") == true)
             #expect(unsigned?.remedy?.contains("infer_signature") == true)
-            try fixture.configure(
-                "table",
-                #"parameters { key: "pyfunc.run_seconds" value { string_value: "1" } } instance_group { count: 2 }"#
-            )
             try await fixture.server.loadAtStart(["table"])
-            #expect(try workers(in: fixture).count == 2)
             try await fixture.withHTTP { port in
                 try await expectPythonSuite(
                     "Tests/Conformance/inference/test_pyfunc.py",
@@ -152,42 +154,6 @@ struct PyfuncTests {
                 await fixture.server.stop()
             }
         }
-    }
-
-    @Test("A run that takes too long ends its worker, not the server; the end of the socket ends a worker at work", .timeLimit(.minutes(5)))
-    func endings() async throws {
-        try await withScratchFolder { folder in
-            let fixture = PyfuncFixture(folder: folder)
-            try await fixture.addModels("doubling")
-            var launch = WorkerLaunch(python: conformancePython, folder: fixture.repository.appending(path: "doubling/1").path)
-            launch.runSeconds = 1
-            let (hasty, patient) = (launch, WorkerLaunch(python: launch.python, folder: launch.folder))
-            try await onThread {
-                let pool = WorkerPool(hasty, count: 1)
-                _ = try pool.open()
-                let late = #expect(throws: PlatformError.self) { try pool.run(inputs: Self.inputs(888), outputs: ["output-0"]) }
-                #expect(late?.message.contains("has not answered within 1 s") == true)
-                #expect(try pool.run(inputs: Self.inputs(1), outputs: ["output-0"]).count == 1)
-                #expect(pool.restarts == 1)
-                pool.end()
-            }
-            let worker = try await onThread { try Worker(patient) }
-            #expect(worker.isThere)
-            async let answer = onThread { #expect(throws: PlatformError.self) { try worker.run(inputs: Self.inputs(888), outputs: ["output-0"]) } }
-            // Half a second into a run of minutes, as when the server is killed: the socket is all that is left.
-            try await Task.sleep(for: .milliseconds(500))
-            worker.end()
-            #expect(try await answer?.code == .unavailable)
-            let ending = try await onThread { worker.process.ending(within: 60) }
-            #expect(ending == .signalled(SIGKILL))
-        }
-    }
-
-    private static func inputs(_ value: Float) -> [Tensor] {
-        let bytes = TensorBytes(count: 8)
-        bytes.pointer.storeBytes(of: value, as: Float.self)
-        bytes.pointer.storeBytes(of: 0, toByteOffset: 4, as: Float.self)
-        return [Tensor(name: "input-0", type: .fp32, shape: [1, 2], storage: .fixed(bytes))]
     }
 }
 

@@ -89,7 +89,7 @@ struct SchedulingTests {
         try await fixture.waitForRuns(1)
         let cancellation = Cancellation()
         let gone = fixture.ask([2]) { $0.cancellation = cancellation }
-        let hasty = fixture.ask([3]) { $0.timeoutMicroseconds = 20_000 }
+        let hasty = fixture.ask([3]) { $0.timeoutMicroseconds = 3_000_000 }
         let refused = await #expect(throws: PlatformError.self) { try await fixture.ask([4]).value }
         #expect(refused?.code == .unavailable)
         #expect(refused?.message.hasPrefix("Exceeds maximum queue size") == true)
