@@ -78,13 +78,13 @@ struct GatewayCallTests {
         let fixture = try await GatewayFixture.tumor()
         fixture.models.state.withLock { $0.isDeferring = true }
         let tumor = try ModelName("tumor")
-        let isDone = Mutex(false)
+        let traffic = CallTraffic()
         let request = request()
         let outcomes = try await withThrowingTaskGroup(of: (answered: Int, failed: Int).self) { group in
             for worker in 0..<4 {
                 group.addTask {
                     var (answered, failed) = (0, 0)
-                    while !isDone.withLock({ $0 }) {
+                    while !traffic.isDone.load(ordering: .relaxed) {
                         let metadata = worker % 2 == 0 ? [("x-client-id", "client-\(worker)")] : []
                         let reply = try await fixture.call("ModelInfer", request, metadata: metadata)
                         answered += 1
@@ -100,7 +100,7 @@ struct GatewayCallTests {
                 while await fixture.gateway.inFlight(model: tumor, version: old) > 0 { await Task.yield() }
                 try fixture.models.unload("tumor", number - 1)
             }
-            isDone.withLock { $0 = true }
+            traffic.isDone.store(true, ordering: .relaxed)
             return try await group.reduce((0, 0)) { ($0.0 + $1.answered, $0.1 + $1.failed) }
         }
         #expect(outcomes.1 == 0)
@@ -149,6 +149,11 @@ struct GatewayCallTests {
         try await dataPlane.shutDown()
         _ = try? await upstream.stop()
     }
+}
+
+/// What the tasks that make calls share with the test.
+private final class CallTraffic: Sendable {
+    let isDone = Atomic(false)
 }
 
 extension GatewayFixture {
