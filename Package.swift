@@ -185,7 +185,10 @@ let modules: [Module] = [
             .hummingbird, .hummingbirdCore, .hummingbirdTLS, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle,
         ],
-        tests: Tests(path: "Platform/HTTP", outside: [.nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .httpTypes, .hummingbird])
+        tests: Tests(
+            path: "Platform/HTTP",
+            outside: [.nioCore, .nioPosix, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .httpTypes, .hummingbird, .logging]
+        )
     ),
     Module(
         name: "SlipwayGRPC",

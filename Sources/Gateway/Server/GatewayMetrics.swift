@@ -125,9 +125,19 @@ extension GatewayService {
         page.family("slipway_gateway_upstream_failures_total", .counter, help: "Requests that the model server did not answer.")
         for (reason, count) in [
             ("refused", counts.refused.load(ordering: .relaxed)), ("expired", counts.expired.load(ordering: .relaxed)),
-            ("saturated", counts.saturated.load(ordering: .relaxed)),
+            ("saturated", counts.saturated.load(ordering: .relaxed)), ("broken", counts.broken.load(ordering: .relaxed)),
         ] {
             page.sample("slipway_gateway_upstream_failures_total", ["reason": reason], count)
         }
+        page.family("slipway_gateway_upstream_replicas", .gauge, help: "Addresses of the model server.")
+        page.sample("slipway_gateway_upstream_replicas", [:], counts.replicas.load(ordering: .relaxed))
+        page.family("slipway_gateway_upstream_ejections_total", .counter, help: "Times that a replica got no more requests for a while.")
+        page.sample("slipway_gateway_upstream_ejections_total", [:], counts.ejections.load(ordering: .relaxed))
+        page.family("slipway_gateway_upstream_breaker_openings_total", .counter, help: "Times that an event loop's circuit breaker opened.")
+        page.sample("slipway_gateway_upstream_breaker_openings_total", [:], counts.openings.load(ordering: .relaxed))
+        page.family("slipway_gateway_upstream_abandoned_total", .counter, help: "Requests whose client went before the answer came.")
+        page.sample("slipway_gateway_upstream_abandoned_total", [:], counts.abandoned.load(ordering: .relaxed))
+        page.family("slipway_gateway_upstream_lookup_failures_total", .counter, help: "Look-ups of the model server's name that failed.")
+        page.sample("slipway_gateway_upstream_lookup_failures_total", [:], counts.lookupFailures.load(ordering: .relaxed))
     }
 }

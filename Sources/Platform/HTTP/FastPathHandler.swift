@@ -1,12 +1,13 @@
 import HTTPTypes
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 import SlipwayCore
 
 /// Answers ``FastRoutes`` on the event loop and passes everything else on to the router.
 ///
 /// One exchange is under way at a time: what a client pipelines behind it waits here, bounded, so answers
-/// keep the order of their requests whichever side gives them. The handler also ends idle connections and
+/// keep the order of their requests whichever side gives them. The handler also ends idle and slow connections and
 /// holds a graceful shutdown back until its own answer is out, because the handlers behind it do not see
 /// the requests that it answers.
 final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
@@ -28,7 +29,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let routes: any FastRoutes
-    private let idle: TimeAmount
+    private let limits: ConnectionLimits
     /// Whether plain requests are answered before they are decoded.
     private let answersPlainHeads: Bool
     private var exchange = Exchange.none
@@ -42,8 +43,10 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Events for the handlers behind, held back while a fast answer is under way.
     private var heldEvents: [Any] = []
     private var isQuiescing = false
-    private var lastActivity = NIODeadline.now()
-    private var idleCheck: Scheduled<Void>?
+    private var clock = ConnectionClock(now: .now())
+    private var nextCheck: Scheduled<Void>?
+    /// Whether the connection is read from: whoever is behind may hold that back.
+    private var isReading = false
     /// Whether a body is still coming for a request that was refused from its head.
     private var lingers = false
     private var discardedBytes = 0
@@ -52,19 +55,17 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let cancellation = Cancellation()
     /// Known once the first request is there.
     private var knownPeer: UInt64?
-    /// Whether the handler in front of the decoder has a request that is being answered.
-    private var isPlainBusy = false
 
     /// - Parameter answersPlainHeads: Never with TLS: the bytes in front of the decoder are not HTTP there.
-    init(routes: any FastRoutes, idle: TimeAmount = .seconds(ServerLimits.idleSeconds), answersPlainHeads: Bool = false) {
+    init(routes: any FastRoutes, limits: ConnectionLimits = ConnectionLimits(), answersPlainHeads: Bool = false) {
         self.routes = routes
-        self.idle = idle
+        self.limits = limits
         self.answersPlainHeads = answersPlainHeads
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         readsPlainHeads(context)
-        if context.channel.isActive { scheduleIdleCheck(context) }
+        if context.channel.isActive { scheduleCheck(context) }
     }
 
     /// Puts a ``PlainExchangeHandler`` in front of everything, unless something else stands between the
@@ -75,20 +76,20 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        idleCheck?.cancel()
-        idleCheck = nil
+        nextCheck?.cancel()
+        nextCheck = nil
         lingerEnd?.cancel()
         lingerEnd = nil
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        scheduleIdleCheck(context)
+        scheduleCheck(context)
         context.fireChannelActive()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        idleCheck?.cancel()
-        idleCheck = nil
+        nextCheck?.cancel()
+        nextCheck = nil
         lingerEnd?.cancel()
         lingerEnd = nil
         waiting.removeAll()
@@ -109,6 +110,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
         if needsFlush {
             needsFlush = false
             context.flush()
@@ -118,11 +120,32 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        guard waiting.count < ServerLimits.pipelinedPartsMax else {
+        guard mayRead(context) else {
             isReadHeld = true
             return
         }
+        isReading = true
         context.read()
+    }
+
+    /// Not while more waits than may, nor while the client does not take its answers: it would be sent more.
+    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
+        guard waiting.count < ServerLimits.pipelinedPartsMax else { return false }
+        // The router minds its own answers.
+        if case .routed = exchange { return true }
+        return context.channel.isWritable
+    }
+
+    private func readHeld(_ context: ChannelHandlerContext) {
+        guard isReadHeld, mayRead(context) else { return }
+        isReadHeld = false
+        isReading = true
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        readHeld(context)
+        context.fireChannelWritabilityChanged()
     }
 
     /// Whether the part belongs to the exchange under way, or may begin the next one.
@@ -135,9 +158,10 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
-        lastActivity = .now()
         switch (exchange, part) {
-        case (.none, .head(let head)): begin(head, context)
+        case (.none, .head(let head)):
+            clock.awaitBody(bytes: 0, now: .now())
+            begin(head, context)
         case (.none, _): break
         case (.refused, .body(let more)):
             discardedBytes += more.readableBytes
@@ -149,10 +173,13 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.collecting(let head, let path, let body), .end):
             answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer(), cancellation: cancellation, peer: peer(context)), context)
         case (.routed(_, let responseEnded), .end):
+            clock.awaitNothing()
             exchange = .routed(requestEnded: true, responseEnded: responseEnded)
             pass(part, context)
             finishRouted(context)
-        case (.routed, _): pass(part, context)
+        case (.routed, _):
+            if case .body(let more) = part { clock.tookBody(more.readableBytes) }
+            pass(part, context)
         case (.collecting, .head), (.answering, _): context.close(promise: nil)
         }
     }
@@ -189,6 +216,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard (body?.readableBytes ?? 0) + more.readableBytes <= routes.bodyBytesMax else {
             return refuseTooLarge(head, context)
         }
+        clock.tookBody(more.readableBytes)
         guard var whole = body else {
             exchange = .collecting(head, path: path, body: more)
             return
@@ -204,6 +232,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func answer(_ request: FastRequest, _ context: ChannelHandlerContext) {
         exchange = .answering(request.head)
+        clock.awaitNothing()
         switch routes.answer(request, on: context.eventLoop) {
         case .now(let response):
             write(response, to: request.head, context)
@@ -230,7 +259,6 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Responses
 
     private func write(_ response: FastResponse, to request: HTTPRequest, _ context: ChannelHandlerContext) {
-        lastActivity = .now()
         var head = HTTPResponse(status: response.status, headerFields: response.headers)
         head.headerFields[.contentLength] = "\(response.body.readableBytes)"
         let closes = isQuiescing || Self.asksToClose(request)
@@ -259,6 +287,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         var request = head
         request.headerFields[.connection] = "close"
         lingers = true
+        clock.awaitNothing()
         write(response, to: request, context)
     }
 
@@ -274,7 +303,6 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         let part = unwrapOutboundIn(data)
         context.write(data, promise: promise)
         guard case .end = part, case .routed(let requestEnded, _) = exchange else { return }
-        lastActivity = .now()
         exchange = .routed(requestEnded: requestEnded, responseEnded: true)
         finishRouted(context)
     }
@@ -287,6 +315,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func finishExchange(_ context: ChannelHandlerContext) {
         if case .refused = exchange { return }
         exchange = .none
+        clock.awaitRequest(now: .now())
         for event in heldEvents { context.fireUserInboundEventTriggered(event) }
         heldEvents.removeAll()
         drain(context)
@@ -310,10 +339,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
             needsFlush = false
             context.flush()
         }
-        if isReadHeld, waiting.count < ServerLimits.pipelinedPartsMax {
-            isReadHeld = false
-            context.read()
-        }
+        readHeld(context)
     }
 
     // MARK: The connection's end
@@ -321,39 +347,59 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent { isQuiescing = true }
         switch exchange {
+        // The rest of the body will not come.
+        case .collecting where (event as? ChannelEvent) == .inputClosed: context.close(promise: nil)
         case .collecting, .answering: heldEvents.append(event)
         case .none, .routed, .refused: context.fireUserInboundEventTriggered(event)
         }
     }
 
-    /// The handler in front of the decoder has seen something, or begun or ended an answer.
-    func sawPlainBytes(isBusy: Bool) {
-        isPlainBusy = isBusy
-        lastActivity = .now()
-    }
+    // MARK: Time
 
-    private func scheduleIdleCheck(_ context: ChannelHandlerContext) {
-        guard idleCheck == nil else { return }
-        idleCheck = context.eventLoop.assumeIsolated().scheduleTask(deadline: lastActivity + idle) {
-            self.idleCheck = nil
-            self.checkIdle(context)
+    /// What the handler in front of the decoder waits for.
+    func plainAwaits(_ change: (inout ConnectionClock) -> Void) { change(&clock) }
+
+    private func scheduleCheck(_ context: ChannelHandlerContext) {
+        guard nextCheck == nil else { return }
+        nextCheck = context.eventLoop.assumeIsolated().scheduleTask(in: limits.check) {
+            self.nextCheck = nil
+            self.check(context)
         }
     }
 
-    /// Ends a connection on which nothing moved; an answer under way, ours or the router's, is waited for.
-    private func checkIdle(_ context: ChannelHandlerContext) {
+    /// Ends a connection that kept us waiting for too long; an answer under way, ours or the router's, is
+    /// waited for.
+    private func check(_ context: ChannelHandlerContext) {
+        let expiry = clock.expiry(
+            now: .now(),
+            isReading: isReading,
+            unsentBytes: context.channel.isWritable ? nil : Self.unsentBytes(context.channel),
+            limits: limits
+        )
+        switch (expiry, exchange) {
+        case (nil, _): scheduleCheck(context)
+        case (.head?, .none), (.body?, .none), (.body?, .collecting):
+            scheduleCheck(context)
+            refuse(Self.unread, ConnectionRefusal.late, context)
+        case (_?, _): context.close(promise: nil)
+        }
+    }
+
+    /// What came is not HTTP, or its head is larger than it may be.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? HTTPParserError else { return context.fireErrorCaught(error) }
         switch exchange {
-        case .answering, .routed:
-            lastActivity = .now()
-        case .none where isPlainBusy:
-            lastActivity = .now()
-        case .none, .collecting, .refused:
-            if NIODeadline.now() - lastActivity >= idle {
-                context.close(promise: nil)
-                return
-            }
+        case .none, .collecting:
+            refuse(Self.unread, error == .headerOverflow ? ConnectionRefusal.headTooLarge : ConnectionRefusal.unreadable, context)
+        case .answering, .routed, .refused: context.fireErrorCaught(error)
         }
-        scheduleIdleCheck(context)
+    }
+
+    /// For a request that has not come in whole.
+    private static let unread = HTTPRequest(method: .post, scheme: nil, authority: nil, path: nil)
+
+    private static func unsentBytes(_ channel: any Channel) -> Int? {
+        try? channel.syncOptions?.getOption(.bufferedWritableBytes)
     }
 
     private static func path(of head: HTTPRequest) -> String {

@@ -18,6 +18,7 @@ public struct HTTPServer: Service {
     private let responder: RouterResponder<PlatformRequestContext>
     private let eventLoops: MultiThreadedEventLoopGroup
     private let tls: ServerTLS?
+    private let limits: ConnectionLimits
     private let logger: Logger
     private let bound: BoundPort
 
@@ -34,6 +35,7 @@ public struct HTTPServer: Service {
         fastRoutes: (any FastRoutes)? = nil,
         eventLoops: MultiThreadedEventLoopGroup = .singleton,
         tls: ServerTLS? = nil,
+        limits: ConnectionLimits = ConnectionLimits(),
         logger: Logger
     ) {
         self.name = name
@@ -43,6 +45,7 @@ public struct HTTPServer: Service {
         self.responder = router.buildResponder()
         self.eventLoops = eventLoops
         self.tls = tls
+        self.limits = limits
         self.logger = logger
         self.bound = BoundPort()
     }
@@ -63,26 +66,35 @@ public struct HTTPServer: Service {
     ///
     /// - Throws: `unavailable` when the port is taken or the address is not ours.
     public func run() async throws {
-        let fastRoutes = fastRoutes
-        let isPlain = tls == nil
+        // Without fast routes the handler keeps the connections' time alone.
+        let routes: any FastRoutes = fastRoutes ?? NoFastRoutes()
+        let answersPlainHeads = fastRoutes != nil && tls == nil
+        let limits = limits
         let bound = bound
         // At a stop the framework logs each of its cancelled tasks as an error; what matters is thrown.
         var quiet = logger
         quiet.logLevel = .critical
         let plain = HTTPServerBuilder.http1(
             configuration: .init(
-                additionalChannelHandlers: fastRoutes.map { [FastPathHandler(routes: $0, answersPlainHeads: isPlain)] } ?? [],
-                // With fast routes, their handler keeps the time: it sees every request.
-                idleTimeout: fastRoutes == nil ? .seconds(ServerLimits.idleSeconds) : nil
+                additionalChannelHandlers: [
+                    FastPathHandler(routes: routes, limits: limits, answersPlainHeads: answersPlainHeads)
+                ],
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: limits.headBytesMax,
+                    maxHeaderListSize: limits.headBytesMax,
+                    maxHeaderFieldCount: limits.headFieldsMax
+                )
             )
         )
+        let connectionsMax = limits.connectionsMax(descriptorsMax: OpenFiles.raiseMax())
         let application = Application(
             responder: responder,
             server: try tls.map { try $0.around(plain) } ?? plain,
             configuration: .init(
                 address: .hostname(host, port: port),
                 serverName: "slipway",
-                backlog: ServerLimits.backlog
+                backlog: ServerLimits.backlog,
+                availableConnectionsDelegate: MaximumAvailableConnections(connectionsMax, logger: quiet)
             ),
             onServerRunning: { channel in
                 bound.succeed(channel.localAddress?.port ?? 0)

@@ -76,11 +76,35 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
     }
 
     func read(context: ChannelHandlerContext) {
-        if case .answering = exchange, (received?.readableBytes ?? 0) >= Self.heldBytesMax {
+        guard mayRead(context) else {
             isReadHeld = true
             return
         }
         context.read()
+    }
+
+    /// Not while more waits than may, nor while the client does not take its answers: it would be sent more.
+    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
+        switch exchange {
+        case .left: true
+        case .answering: (received?.readableBytes ?? 0) < Self.heldBytesMax && context.channel.isWritable
+        case .none, .closing: context.channel.isWritable
+        }
+    }
+
+    private func readHeld(_ context: ChannelHandlerContext) {
+        guard isReadHeld, mayRead(context) else { return }
+        isReadHeld = false
+        context.read()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            work(context)
+            flush(context)
+            readHeld(context)
+        }
+        context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -96,13 +120,18 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
         isWorking = true
         defer { isWorking = false }
         while case .none = exchange, let bytes = received, bytes.readableBytes > 0 {
+            // What the client does not take is not added to.
+            if !context.channel.isWritable {
+                flush(context)
+                guard context.channel.isWritable else { return }
+            }
             guard let head = head(of: bytes, context) else { return }
             let (length, overflow) = head.byteCount.addingReportingOverflow(head.contentLength)
             guard !overflow, head.contentLength <= routes.bodyBytesMax else { return leave(context) }
             guard bytes.readableBytes >= length else {
                 if !isBodyAwaited, routes.refusal(of: head.request) != nil { return leave(context) }
                 isBodyAwaited = true
-                clock.sawPlainBytes(isBusy: false)
+                clock.plainAwaits { $0.awaitBody(bytes: bytes.readableBytes - head.byteCount, now: .now()) }
                 received?.reserveCapacity(minimumWritableBytes: length - bytes.readableBytes)
                 return
             }
@@ -129,7 +158,7 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
         }
         switch bytes.withUnsafeReadableBytes(PlainHead.scan) {
         case .incomplete:
-            clock.sawPlainBytes(isBusy: false)
+            clock.plainAwaits { $0.awaitHead(now: .now()) }
             return nil
         case .head(let head) where routes.accepts(method: head.request.method, path: head.path):
             // A copy of its own, so that the buffer of the connection may be used again.
@@ -143,7 +172,7 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
 
     private func answer(_ request: FastRequest, _ context: ChannelHandlerContext) {
         exchange = .answering(request)
-        clock.sawPlainBytes(isBusy: true)
+        clock.plainAwaits { $0.awaitNothing() }
         switch routes.answer(request, on: context.eventLoop) {
         case .now(let response):
             write(response, context)
@@ -164,6 +193,9 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
         flush(context)
         exchange = .left
         known = nil
+        // Its time goes on: a head that is not plain may not have ended.
+        clock.plainAwaits { $0.awaitHead(now: .now()) }
+        readHeld(context)
         if let bytes = received {
             received = nil
             context.fireChannelRead(wrapInboundOut(bytes))
@@ -211,7 +243,7 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
     }
 
     private func finish(_ context: ChannelHandlerContext) {
-        clock.sawPlainBytes(isBusy: false)
+        clock.plainAwaits { $0.awaitRequest(now: .now()) }
         guard !isQuiescing else {
             exchange = .closing
             flush(context)
@@ -220,10 +252,7 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
         }
         exchange = .none
         release(context)
-        if isReadHeld {
-            isReadHeld = false
-            context.read()
-        }
+        readHeld(context)
     }
 
     private func release(_ context: ChannelHandlerContext) {
@@ -243,6 +272,9 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
         if event is ChannelShouldQuiesceEvent { isQuiescing = true }
         if case .answering = exchange {
             heldEvents.append(event)
+        } else if case .none = exchange, (received?.readableBytes ?? 0) > 0, (event as? ChannelEvent) == .inputClosed {
+            // The rest of the request will not come.
+            context.close(promise: nil)
         } else {
             context.fireUserInboundEventTriggered(event)
         }
