@@ -155,6 +155,14 @@ let modules: [Module] = [
         tests: Tests(path: "Release/Domain")
     ),
     Module(
+        name: "SlipwayApps",
+        layer: .domain,
+        path: "Release/Apps",
+        purpose: "The Applications that the repository makes of itself, as Argo CD would see them; Optional's switch.",
+        uses: ["SlipwayCore"],
+        tests: Tests(path: "Release/Apps", uses: ["SlipwayProcesses"], exclude: ["Snapshots"])
+    ),
+    Module(
         name: "SlipwayPipeline",
         layer: .domain,
         path: "Pipeline/Domain",
@@ -240,10 +248,10 @@ let modules: [Module] = [
         name: "SlipwayProcesses",
         layer: .adapter,
         path: "Platform/Processes",
-        purpose: "Commands as process groups: streamed, bounded, and ended as a whole.",
-        uses: ["SlipwayCore", "SlipwayPipeline"],
+        purpose: "Commands as process groups: streamed, bounded, and ended as a whole; helm and kubectl.",
+        uses: ["SlipwayCore", "SlipwayPipeline", "SlipwayApps"],
         outside: [.subprocess, .systemPackage],
-        tests: Tests(path: "Platform/Processes")
+        tests: Tests(path: "Platform/Processes", uses: ["SlipwayApps"])
     ),
     Module(
         name: "SlipwayTrackingSQLite",
@@ -384,7 +392,7 @@ let modules: [Module] = [
             "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayClients", "SlipwayNotifications",
             "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayGit",
             "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
-            "SlipwayPipelineRunner", "SlipwayConsole",
+            "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps",
         ],
         outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],
         tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport"], outside: [.argumentParser])
