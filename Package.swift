@@ -180,6 +180,15 @@ let modules: [Module] = [
         tests: Tests(path: "Proof/Domain", exclude: ["Snapshots"])
     ),
 
+    Module(
+        name: "SlipwayFeatures",
+        layer: .domain,
+        path: "Features/Domain",
+        purpose: "What features a request is joined with, and which of them are stale or missing.",
+        uses: ["SlipwayCore"],
+        tests: Tests(path: "Features/Domain")
+    ),
+
     // What touches the world. Decides nothing.
     Module(
         name: "SlipwayHTTP",
@@ -209,13 +218,13 @@ let modules: [Module] = [
         layer: .adapter,
         path: "Platform/Clients",
         purpose: "Clients of the wire protocols: MLflow's registry, a v2 model server, a gateway, the console.",
-        uses: ["SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRelease"],
+        uses: ["SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRelease", "SlipwayFeatures"],
         outside: [.asyncHTTPClient, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1, .nioPosix],
         tests: Tests(
             path: "Platform/Clients",
             uses: [
                 "SlipwayHTTP", "SlipwayTracking", "SlipwayTrackingServer", "SlipwayTrackingSQLite", "SlipwayInference",
-                "SlipwayInferenceServer", "SlipwayONNXRuntime", "SlipwayRelease", "SlipwayRouting", "SlipwayGateway",
+                "SlipwayInferenceServer", "SlipwayONNXRuntime", "SlipwayRelease", "SlipwayRouting", "SlipwayGateway", "SlipwayFeatures",
             ],
             outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix]
         )
@@ -326,14 +335,14 @@ let modules: [Module] = [
         layer: .service,
         path: "Gateway/Server",
         purpose: "Routes each request to a variant, swaps routes, measures variants.",
-        uses: ["SlipwayCore", "SlipwayInference", "SlipwayRouting", "SlipwayRelease", "SlipwayHTTP", "SlipwayGRPC"],
+        uses: ["SlipwayCore", "SlipwayInference", "SlipwayRouting", "SlipwayRelease", "SlipwayFeatures", "SlipwayHTTP", "SlipwayGRPC"],
         outside: [
             .hummingbird, .httpTypes, .logging, .nioCore, .nioPosix, .nioHTTP1, .nioConcurrencyHelpers, .atomics,
             .serviceLifecycle,
         ],
         tests: Tests(
             path: "Gateway/Server",
-            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayRelease", "SlipwayHTTP"],
+            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayRelease", "SlipwayFeatures", "SlipwayHTTP"],
             outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioHTTP1, .logging]
         )
     ),
@@ -392,7 +401,7 @@ let modules: [Module] = [
             "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayClients", "SlipwayNotifications",
             "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayGit",
             "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
-            "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps",
+            "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps", "SlipwayFeatures",
         ],
         outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],
         tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport"], outside: [.argumentParser])

@@ -25,6 +25,7 @@ struct GatewayFastRoutes: FastRoutes {
     let backend: GatewayBackend
     let published: PublishedRoutes
     let unrouted: UnroutedMeter
+    var features: GatewayFeatures?
 
     var bodyBytesMax: Int { InferenceLimits.bodyBytesMax }
 
@@ -43,6 +44,12 @@ struct GatewayFastRoutes: FastRoutes {
                     }
                 }
             )
+        }
+        if let features, features.isActive {
+            let plain = GatewayFastRoutes(backend: backend, published: published, unrouted: unrouted)
+            let only = local.snapshot.only?.routes.model.text
+            let joined = features.intercept(request, only: only, on: local.loop) { plain.answer($0, on: eventLoop) }
+            if let joined { return joined }
         }
         let path = GatewayPath(request.path)
         var style = AnswerProtocol.predict

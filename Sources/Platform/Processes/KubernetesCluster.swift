@@ -80,11 +80,16 @@ public struct KubernetesCluster: Sendable {
         guard answer.status == 0 else { throw failure(answer, doing: "start a sync of '\(application)'") }
     }
 
-    /// Any object as JSON; `nil` when it is not there.
-    public func object(_ kind: String, _ name: String, namespace: String) async throws -> JSONValue? {
-        let answer = try await call(["--namespace", namespace, "get", kind, name, "--ignore-not-found", "--output", "json"])
-        guard answer.status == 0 else { throw failure(answer, doing: "read '\(kind)/\(name)'") }
-        guard !answer.output.isEmpty else { return nil }
-        return try JSONValue(parsing: answer.output, depthMax: 128)
+    /// What a Service answers to a POST through the API server's proxy; `nil` when it does not answer with success.
+    public func posted(_ body: [UInt8], to service: String, port: Int, path: String, namespace: String) async throws -> [UInt8]? {
+        let target = "/api/v1/namespaces/\(namespace)/services/\(service):\(port)/proxy/\(path)"
+        let answer = try await call(["create", "--raw", target, "--filename", "-"], input: body)
+        return answer.status == 0 ? answer.output : nil
+    }
+
+    /// What a Service answers through the API server's proxy; `nil` when it does not answer with success.
+    public func proxied(_ service: String, port: Int, path: String, namespace: String) async throws -> [UInt8]? {
+        let answer = try await call(["get", "--raw", "/api/v1/namespaces/\(namespace)/services/\(service):\(port)/proxy/\(path)"])
+        return answer.status == 0 ? answer.output : nil
     }
 }

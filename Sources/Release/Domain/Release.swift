@@ -19,6 +19,8 @@ public struct Release: Sendable, Hashable, Codable {
     }
 
     public let model: ModelName
+    /// What the gateway joins to each request; `nil`: nothing.
+    public var features: Features?
     /// In the order of their aliases.
     public let variants: [Variant]
     /// The version to go back to.
