@@ -351,7 +351,7 @@ let modules: [Module] = [
         layer: .service,
         path: "Release/Reconciler",
         purpose: "Makes what serves equal to what Git says, again and again.",
-        uses: ["SlipwayCore", "SlipwayRelease", "SlipwayTracking", "SlipwayInference", "SlipwayProof"],
+        uses: ["SlipwayCore", "SlipwayRelease", "SlipwayTracking", "SlipwayInference", "SlipwayProof", "SlipwayApps"],
         outside: [.logging, .serviceLifecycle],
         tests: Tests(
             path: "Release/Reconciler",
@@ -404,7 +404,7 @@ let modules: [Module] = [
             "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps", "SlipwayFeatures",
         ],
         outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],
-        tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport"], outside: [.argumentParser])
+        tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport", "SlipwayApps", "SlipwayProof"], outside: [.argumentParser])
     ),
 ]
 

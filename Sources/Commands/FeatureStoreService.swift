@@ -17,7 +17,7 @@ import SlipwayStorage
 /// the platform waits for this, or fails with it.
 struct FeatureStoreService: Service {
     enum Bound {
-        static let poll: Duration = .seconds(1)
+        static let poll: Duration = .seconds(2)
         static let backoffFirst: Duration = .seconds(1)
         static let backoffMax: Duration = .seconds(30)
         /// Feast imports for a while before it listens.
@@ -46,20 +46,20 @@ struct FeatureStoreService: Service {
 
     private func follow() async {
         var running: Task<Void, Never>?
-        var files = FeatureStoreFiles(home: home)
+        let files = FeatureStoreFiles(home: home)
+        var seen: (head: CommitID, isAttached: Bool)?
         while !Task.isCancelled {
-            if let isAttached = await isAttached() {
+            seen = await look(seen)
+            if let isAttached = seen?.isAttached {
                 if isAttached, running == nil {
                     logger.notice("Optional is attached: Redis and Feast start")
-                    let own = files
-                    running = Task { await self.supervise(own) }
+                    running = Task { await self.supervise(files) }
                 } else if !isAttached {
                     if let task = running {
                         logger.notice("Optional is detached: Feast and Redis stop; their data stays")
                         task.cancel()
                         await task.value
                         running = nil
-                        files = FeatureStoreFiles(home: home)
                     }
                     address.with { $0 = .detached }
                     note(FeatureStoreState(phase: .detached))
@@ -71,20 +71,23 @@ struct FeatureStoreService: Service {
         await running?.value
     }
 
-    /// What Git says; `nil` when it cannot be read: then everything stays as it is.
-    private func isAttached() async -> Bool? {
+    /// What Git says now, read once a commit; when it cannot be read, what it said before.
+    private func look(_ seen: (head: CommitID, isAttached: Bool)?) async -> (head: CommitID, isAttached: Bool)? {
         do {
             let head = try await repository.head()
-            guard let text = try await repository.file(OptionalSwitch.path(in: home.environment), at: head) else { return false }
-            return try OptionalSwitch.isAttached(text, in: home.environment)
+            if let seen, seen.head == head { return seen }
+            let text = try await repository.file(OptionalSwitch.path(in: home.environment), at: head)
+            return (head, try text.map { try OptionalSwitch.isAttached($0, in: home.environment) } ?? false)
         } catch {
             logger.warning("whether Optional is attached is not known; it stays as it is", metadata: ["error": "\(error)"])
-            return nil
+            return seen
         }
     }
 
     private func note(_ state: FeatureStoreState) {
-        guard FeatureStoreState.load(home) != state else { return }
+        let known = FeatureStoreState.load(home)
+        // Where it was never attached, nothing is written either.
+        guard known != state, known != nil || state.phase != .detached else { return }
         do {
             try PrivateFolder.make(FeatureStoreState.folder(home))
             try state.save(home)

@@ -144,6 +144,7 @@ struct GitOpsTree {
 
     /// The commit that is checked out; `nil` outside of Git.
     func commit() async throws -> String? {
+        guard finder.find("git") != nil else { return nil }
         let answer = try await git(["rev-parse", "--verify", "--quiet", "HEAD"])
         let text = answer.text.trimmingCharacters(in: .whitespacesAndNewlines)
         return answer.status == 0 && !text.isEmpty ? text : nil

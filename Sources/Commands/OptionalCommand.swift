@@ -129,7 +129,7 @@ struct OptionalStatus: AsyncParsableCommand {
             wanted["platform"] = try text.map { try OptionalSwitch.isAttached($0, in: name) } ?? false
         }
         let isUp = (try? home.endpoints()) != nil
-        let state = isUp ? FeatureStoreState.load(home) : nil
+        let state = isUp ? FeatureStoreState.load(home) ?? FeatureStoreState(phase: .detached) : nil
         let files = FeatureStoreFiles(home: home)
         if options.environment.output == .json {
             Talk.data(JSONValue.object([

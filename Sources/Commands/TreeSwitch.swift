@@ -21,7 +21,7 @@ struct TreeSwitch {
         guard dirty.isEmpty else {
             throw PlatformError(
                 .failedPrecondition,
-                "the tree has \(dirty.count) changes that are not committed, such as '\(dirty[0].prefix(120))'",
+                "the tree has changes that are not committed, such as '\(dirty[0].prefix(120))'",
                 remedy: "commit or stash them first: the switch is a commit of its own"
             )
         }

@@ -56,11 +56,11 @@ struct FeatureDrill {
         let deadline = Date().addingTimeInterval(60)
         while true {
             let socket = try HTTPSocket(url: url)
-            let answer = try socket.post("/get-online-features", headers: ["content-type": "application/json"], body: body.canonicalBytes)
+            let answer = try socket.post("/get-online-features", headers: [:], body: body.canonicalBytes)
             let json = try? JSONValue(parsing: answer.body)
             if answer.status == 200, let results = json?["results"]?.arrayValue, let names = json?["metadata"]?["feature_names"]?.arrayValue {
                 let table = zip(names.compactMap(\.stringValue), results).sorted { $0.0 < $1.0 }
-                return table.flatMap { $0.1["values"]?.arrayValue ?? [] }
+                return table.filter { $0.0 != "patient_id" }.flatMap { $0.1["values"]?.arrayValue ?? [] }
             }
             try require(Date() < deadline, "Feast answers \(answer.status): \(String(decoding: answer.body.prefix(500), as: UTF8.self))")
             Thread.sleep(forTimeInterval: 0.5)

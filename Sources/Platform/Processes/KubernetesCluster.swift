@@ -29,7 +29,9 @@ public struct KubernetesCluster: Sendable {
     }
 
     private func failure(_ answer: ToolAnswer, doing: String) -> PlatformError {
-        let message = HelmRenderer.short(answer.messages)
+        // kubectl logs its attempts before it says what is wrong.
+        let words = answer.messages.split(separator: "\n").filter { !$0.contains("Unhandled Error") }
+        let message = HelmRenderer.short(words.isEmpty ? answer.messages : words.joined(separator: " "))
         let isAway = ["refused", "no such host", "i/o timeout", "Unable to connect", "no configuration"].contains { message.contains($0) }
         return PlatformError(
             isAway ? .unavailable : message.contains("(Forbidden)") ? .permissionDenied : message.contains("(NotFound)") ? .notFound : .unexpected,

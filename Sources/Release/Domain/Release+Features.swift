@@ -52,7 +52,24 @@ extension Release {
     }
 }
 
+extension Release {
+    /// - Throws: `failed_precondition` for a release that needs features while there are none.
+    func checkFeatures(areThere: Bool?, path: String) throws(PlatformError) {
+        guard let features, areThere == false else { return }
+        throw PlatformError(
+            .failedPrecondition,
+            "\(path): '\(model)' takes features of service '\(features.service)', and Optional is detached",
+            remedy: "slipway optional on, or take spec.features out"
+        )
+    }
+}
+
 extension ReleaseFile {
+    /// Whether some file may ask for features: a cheap no for the many that do not.
+    public static func mayTakeFeatures(_ files: [String: String]) -> Bool {
+        files.values.contains { $0.contains("features:") }
+    }
+
     /// - Throws: `invalid_argument` with `<path>:<line>: <reason>`.
     public static func parse(_ text: String, path: String) throws(PlatformError) -> Release {
         var release = try parseServing(text, path: path)

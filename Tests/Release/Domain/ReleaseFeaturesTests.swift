@@ -58,6 +58,29 @@ struct ReleaseFeaturesTests {
         #expect(try JSONValue(encoding: release).decoded(as: Release.self) == release)
     }
 
+    @Test("A release that needs features is refused while there are none, and what was accepted before stays")
+    func acceptance() throws {
+        let commit = try CommitID(String(repeating: "b", count: 40))
+        let plain = try ReleaseFile.parse(Self.head, path: Self.path)
+        let previous = AcceptedReleases(entries: [plain.model: .init(release: plain, commit: commit)])
+        let files = [Self.path: Self.head + Self.features]
+        func accept(_ hasFeatures: Bool?) -> ReleaseAcceptance {
+            ReleaseAcceptance(files: files, commit: commit, previous: previous, hasFeatures: hasFeatures) { _, _ in true }
+        }
+        let off = accept(false)
+        #expect(off.accepted == previous)
+        #expect(off.refusals.first?.reason == "\(Self.path): 'tumor' takes features of service 'tumor', and Optional is detached")
+        for hasFeatures in [true, nil] {
+            #expect(accept(hasFeatures).refusals.isEmpty)
+            #expect(accept(hasFeatures).accepted.entries[plain.model]?.release.features != nil)
+        }
+        // One that serves already goes on: its requests are refused, and told why.
+        let serving = accept(true).accepted
+        let still = ReleaseAcceptance(files: files, commit: commit, previous: serving, hasFeatures: false) { _, _ in true }
+        #expect(still.accepted == serving && still.refusals.isEmpty)
+        #expect(ReleaseFile.mayTakeFeatures(files) && !ReleaseFile.mayTakeFeatures([Self.path: Self.head]))
+    }
+
     struct Mistake: Sendable, CustomTestStringConvertible {
         let what: String
         let by: String

@@ -85,6 +85,22 @@ final class GatewayFeatures: Sendable {
         }
     }
 
+    /// Inside the lock: a copy of the known values outside of it would make the next change copy all of them.
+    private func join(_ joining: JoiningRequest, _ answer: FeatureAnswer?, at now: Timestamp) -> Result<FeatureJoin, PlatformError> {
+        state.withLock { state in
+            do throws(PlatformError) {
+                return .success(
+                    try FeatureJoin(
+                        joining.settings, entities: joining.entities, answer: answer,
+                        known: { state.known.value(of: $1, for: $0, in: joining.settings.service) }, now: now
+                    )
+                )
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
     private func settings(of model: String) -> FeatureSettings? { state.withLock { $0.settings[model] } }
 
     private func join(
@@ -140,12 +156,8 @@ final class GatewayFeatures: Sendable {
             }
             failure = known
         }
-        let known = state.withLock { $0.known }
         do throws(PlatformError) {
-            return try FeatureJoin(
-                settings, entities: joining.entities, answer: answer,
-                known: { known.value(of: $1, for: $0, in: settings.service) }, now: clock.now
-            )
+            return try join(joining, answer, at: clock.now).get()
         } catch {
             guard let failure else { throw error }
             throw PlatformError(.unavailable, "\(error.message), as \(failure.message)", remedy: error.remedy, cause: failure)
