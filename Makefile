@@ -17,7 +17,7 @@ build: setup ## Release build of slipway and shakedown
 
 test: setup ## Build and run all tests
 	@bash ops/timed.sh "debug build" swift build --build-tests
-	@bash ops/timed.sh tests swift test --skip-build
+	@bash ops/timed.sh tests bash ops/test.sh
 
 test-engines: setup ## The suites that need real engines, started for them, with clients of both generations
 	@bash ops/timed.sh "debug build" swift build --build-tests

@@ -9,8 +9,17 @@ extension JSONValue {
         parsing bytes: some Collection<UInt8>,
         depthMax: Int = Limits.jsonDepthMax
     ) throws(PlatformError) {
-        var parser = JSONParser(bytes: Array(bytes), depthMax: depthMax)
-        self = try parser.parseWhole()
+        let parsed = bytes.withContiguousStorageIfAvailable { Self.parse($0, depthMax: depthMax) }
+        self = try (parsed ?? Array(bytes).withUnsafeBufferPointer { Self.parse($0, depthMax: depthMax) }).get()
+    }
+
+    private static func parse(_ bytes: UnsafeBufferPointer<UInt8>, depthMax: Int) -> Result<JSONValue, PlatformError> {
+        var parser = JSONParser(bytes: bytes, depthMax: depthMax)
+        do throws(PlatformError) {
+            return .success(try parser.parseWhole())
+        } catch {
+            return .failure(error)
+        }
     }
 
     public init(parsing text: String) throws(PlatformError) {
@@ -25,11 +34,12 @@ private struct JSONParser {
     /// So many digits cannot overflow.
     private static let digitsAlwaysInt64 = 18
 
-    let bytes: [UInt8]
+    /// Not owned: the parser lives no longer than the caller lends them.
+    let bytes: UnsafeBufferPointer<UInt8>
     let depthMax: Int
     var offset = 0
 
-    init(bytes: [UInt8], depthMax: Int) {
+    init(bytes: UnsafeBufferPointer<UInt8>, depthMax: Int) {
         self.bytes = bytes
         self.depthMax = depthMax
     }
@@ -126,7 +136,7 @@ private struct JSONParser {
         }
         if offset < bytes.count, bytes[offset] == UInt8(ascii: "\"") {
             defer { offset += 1 }
-            return try utf8(bytes[start..<offset])
+            return try utf8(UnsafeBufferPointer(rebasing: bytes[start..<offset]))
         }
         var text = Array(bytes[start..<offset])
         while true {

@@ -63,7 +63,22 @@ final class GroupCommit: Sendable {
         }
     }
 
+    /// A write alone needs no savepoint: its transaction is undone with it.
+    private func commit(alone write: Write, _ db: Database) {
+        do {
+            var answer: (@Sendable () -> Void)?
+            try db.inTransaction(.immediate) {
+                answer = try write.perform(db)
+                return .commit
+            }
+            answer?()
+        } catch {
+            write.fail(error)
+        }
+    }
+
     private func commit(_ writes: [Write], _ db: Database) {
+        if writes.count == 1, let write = writes.first { return commit(alone: write, db) }
         var written: [(write: Write, answer: @Sendable () -> Void)] = []
         var waiting = writes[...]
         do {

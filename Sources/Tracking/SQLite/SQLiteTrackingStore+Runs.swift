@@ -15,15 +15,32 @@ extension SQLiteTrackingStore {
             let experiment = try Self.activeExperiment(db, id: id)
             let uuid = newID()
             let runName = name ?? tags["mlflow.runName"] ?? RunNames.random()
+            let artifactURI = "\(experiment.artifactLocation)/\(uuid)/artifacts"
             try db.cachedStatement(sql: """
                     INSERT INTO run (uuid, experiment, name, user, status, started, stage, artifactURI)
                     VALUES (?, ?, ?, ?, 'RUNNING', ?, 'active', ?)
                     """).execute(arguments: [
-                    uuid, experiment.id, runName, user, (started ?? now).milliseconds,
-                    "\(experiment.artifactLocation)/\(uuid)/artifacts",
+                    uuid, experiment.id, runName, user, (started ?? now).milliseconds, artifactURI,
                 ])
-            try db.setKeyed("runTag", "run", db.lastInsertedRowID, tags.merging(["mlflow.runName": runName]) { _, name in name })
-            return try Self.run(db, id: uuid)
+            let tags = tags.merging(["mlflow.runName": runName]) { _, name in name }
+            try db.setKeyed("runTag", "run", db.lastInsertedRowID, tags)
+            return Run(
+                id: uuid,
+                name: runName,
+                experimentID: experiment.id,
+                user: user,
+                status: .running,
+                started: started ?? now,
+                ended: nil,
+                stage: .active,
+                artifactURI: artifactURI,
+                metrics: [],
+                parameters: [:],
+                tags: tags,
+                datasetInputs: [],
+                modelInputs: [],
+                modelOutputs: []
+            )
         }
     }
 

@@ -52,8 +52,9 @@ struct SearchOrder: Sendable {
 struct SearchSQL {
     private struct Condition {
         let sql: String
-        /// The same, for when candidates come one by one and few are looked at.
-        var each: String?
+        /// The same of one owner, which this expression names: for when candidates come one by one and few
+        /// are looked at.
+        var each: ((_ owner: String) -> String)?
         let arguments: [any DatabaseValueConvertible]
     }
 
@@ -109,18 +110,20 @@ struct SearchSQL {
         guard isLarge, let first = order.first, let keyed = first.indexed else {
             return [statement(from: target.table, conditions.map { ($0.sql, $0.arguments) }, order, after: values)]
         }
-        let each: [Part] = conditions.map { ($0.each ?? $0.sql, $0.arguments) }
+        let each = { (owner: String) -> [Part] in conditions.map { ($0.each?(owner) ?? $0.sql, $0.arguments) } }
         var parts: [Part] = []
         if values?.first != .null {
             var inOrder = order
             inOrder[0] = SearchOrder(sql: "k0.value", isAscending: first.isAscending)
             let from = "\(keyed.table) k0 CROSS JOIN \(target.table) ON \(keyed.column) = k0.\(keyed.owner)"
-            parts.append(statement(from: from, [("k0.key = ? AND k0.value IS NOT NULL", first.arguments)] + each, inOrder, after: values))
+            // Asked of the index's row and not of the owner's: an owner that fails is never fetched.
+            let conditions = each("k0.\(keyed.owner)")
+            parts.append(statement(from: from, [("k0.key = ? AND k0.value IS NOT NULL", first.arguments)] + conditions, inOrder, after: values))
         }
         var without = order
         without[0] = SearchOrder(sql: "NULL", isNullable: true)
         let missing = "NOT EXISTS (SELECT 1 FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ? AND k.value IS NOT NULL)"
-        parts.append(statement(from: target.table, each + [(missing, first.arguments)], without, after: values?.first == .null ? values : nil))
+        parts.append(statement(from: target.table, each(keyed.column) + [(missing, first.arguments)], without, after: values?.first == .null ? values : nil))
         return parts
     }
 
@@ -189,34 +192,37 @@ struct SearchSQL {
         return keyed
     }
 
-    private mutating func add(_ condition: Filter.Condition) throws(PlatformError) {
-        let field = condition.field
+    private mutating func add(_ asked: Filter.Condition) throws(PlatformError) {
+        let field = asked.field
         guard field.kind != .attribute else {
             let column = try self.column(of: field)
-            if let lookup = target.lookups[field.key], case .compare(.equal, .text(let text)) = condition.comparison {
+            if let lookup = target.lookups[field.key], case .compare(.equal, .text(let text)) = asked.comparison {
                 return add(lookup, [text])
             }
             let isNumber = target.numbers.contains(field.key)
-            let (sql, values) = try Self.compare(column, condition, isNumber: isNumber)
+            let (sql, values) = try Self.compare(column, asked, isNumber: isNumber)
             return add(sql, values)
         }
         let keyed = try self.keyed(field)
-        let source = "SELECT 1 FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(keyed.column) AND k.key = ?\(keyed.also)"
-        switch condition.comparison {
+        let source = { (owner: String) in "SELECT 1 FROM \(keyed.table) k WHERE k.\(keyed.owner) = \(owner) AND k.key = ?\(keyed.also)" }
+        let condition = { (sql: @escaping (String) -> String, arguments: [any DatabaseValueConvertible]) in
+            Condition(sql: sql(source(keyed.column)), each: { sql(source($0)) }, arguments: arguments)
+        }
+        switch asked.comparison {
         case .compare(.notEqual, .text("true")) where field.key == Self.promptTag,
             .compare(.equal, .text("false")) where field.key == Self.promptTag:
             // The client adds this to every registry search; models without the tag are no prompts.
-            add("NOT EXISTS (\(source) AND k.value = 'true')", [field.key])
-        case .isNull: add("NOT EXISTS (\(source))", [field.key])
-        case .isNotNull: add("EXISTS (\(source))", [field.key])
+            conditions.append(condition({ "NOT EXISTS (\($0) AND k.value = 'true')" }, [field.key]))
+        case .isNull: conditions.append(condition({ "NOT EXISTS (\($0))" }, [field.key]))
+        case .isNotNull: conditions.append(condition({ "EXISTS (\($0))" }, [field.key]))
         default:
-            let (sql, values) = try Self.compare(keyed.value, condition, isNumber: field.kind == .metric)
+            let (sql, values) = try Self.compare(keyed.value, asked, isNumber: field.kind == .metric)
             // Few have one value: found by it. A range or a pattern is looked at owner by owner.
-            if case .compare(.equal, .text) = condition.comparison {
+            if case .compare(.equal, .text) = asked.comparison {
                 let isIn = "\(keyed.column) IN (SELECT k.\(keyed.owner) FROM \(keyed.table) k WHERE k.key = ?\(keyed.also) AND \(sql))"
-                conditions.append(Condition(sql: isIn, each: "EXISTS (\(source) AND \(sql))", arguments: [field.key] + values))
+                conditions.append(Condition(sql: isIn, each: { "EXISTS (\(source($0)) AND \(sql))" }, arguments: [field.key] + values))
             } else {
-                add("EXISTS (\(source) AND \(sql))", [field.key] + values)
+                conditions.append(condition({ "EXISTS (\($0) AND \(sql))" }, [field.key] + values))
             }
         }
     }

@@ -104,11 +104,11 @@ struct HTTPAnswer {
 }
 
 func get(_ base: URL, _ path: String) async throws -> HTTPAnswer {
-    try await send(URLRequest(url: base.appending(path: path), timeoutInterval: 20))
+    try await send(URLRequest(url: base.appending(path: path), timeoutInterval: 60))
 }
 
 func post(_ base: URL, _ path: String, _ body: String, token: String? = nil, client: String? = nil) async throws -> HTTPAnswer {
-    var request = URLRequest(url: base.appending(path: path), timeoutInterval: 20)
+    var request = URLRequest(url: base.appending(path: path), timeoutInterval: 60)
     request.httpMethod = "POST"
     request.httpBody = Data(body.utf8)
     if let token { request.setValue(token, forHTTPHeaderField: "x-token") }

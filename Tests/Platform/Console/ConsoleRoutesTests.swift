@@ -60,7 +60,7 @@ struct ConsoleRoutesTests {
         body: String? = nil,
         token: String? = nil
     ) async throws {
-        var request = URLRequest(url: base.appending(path: path), timeoutInterval: 10)
+        var request = URLRequest(url: base.appending(path: path), timeoutInterval: 60)
         request.httpMethod = method
         request.httpBody = body.map { Data($0.utf8) }
         if let token { request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization") }

@@ -92,7 +92,7 @@ struct BadRequestTests {
 
     private func send(_ request: URLRequest) async throws -> (status: Int, body: String) {
         var request = request
-        request.timeoutInterval = 10
+        request.timeoutInterval = 60
         let (data, response) = try await URLSession.shared.data(for: request)
         return ((response as? HTTPURLResponse)?.statusCode ?? 0, String(decoding: data, as: UTF8.self))
     }
