@@ -404,7 +404,7 @@ let modules: [Module] = [
             "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps", "SlipwayFeatures",
         ],
         outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],
-        tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport", "SlipwayApps", "SlipwayProof"], outside: [.argumentParser])
+        tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport", "SlipwayApps", "SlipwayProcesses", "SlipwayProof"], outside: [.argumentParser])
     ),
 ]
 

@@ -150,12 +150,16 @@ struct GitOpsTree {
         return answer.status == 0 && !text.isEmpty ? text : nil
     }
 
-    /// Paths that differ from the commit, staged or not, and files that Git does not know.
+    /// Where `make proof-…` writes: evidence about the tree, and no part of the state that it asks for.
+    private static let evidence = "docs/proof/latest/"
+
+    /// Paths that differ from the commit, staged or not, and files that Git does not know; without evidence.
     func changes() async throws -> [String] {
         let answer = try await git(["status", "--porcelain=v1", "-z", "--untracked-files=normal", "--no-renames"])
         guard answer.status == 0 else {
             throw PlatformError(.failedPrecondition, "the tree is no Git work tree", remedy: "git init, or name another with --tree")
         }
         return answer.output.split(separator: 0).map { String(decoding: $0.dropFirst(3), as: UTF8.self) }
+            .filter { !$0.hasPrefix(Self.evidence) }
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import SlipwayApps
 import SlipwayCore
+import SlipwayProcesses
 import SlipwayProof
 import SlipwayTesting
 import Testing
