@@ -19,6 +19,8 @@ struct Module {
     var outside: [Outside] = []
     /// Files in its folder that are not its source.
     var exclude: [String] = []
+    /// Files of its folder that are compiled in as bytes.
+    var embeds: [String] = []
     /// The unit-test target's folder under `Tests/`, if there is one.
     var tests: Tests?
 }
@@ -128,7 +130,7 @@ let modules: [Module] = [
         path: "Inference/Domain",
         purpose: "Tensors, the Open Inference Protocol's bodies, and the ports to runtimes and servers.",
         uses: ["SlipwayCore"],
-        tests: Tests(path: "Inference/Domain")
+        tests: Tests(path: "Inference/Domain", uses: ["SlipwayInferenceMessages"], outside: [.swiftProtobuf])
     ),
     Module(
         name: "SlipwayInferenceMessages",
@@ -195,7 +197,7 @@ let modules: [Module] = [
         layer: .adapter,
         path: "Platform/HTTP",
         purpose: "What every server shares: the listener, its fast path, error bodies, request ids, metrics pages.",
-        uses: ["SlipwayCore"],
+        uses: ["SlipwayCore", "CZlib"],
         outside: [
             .hummingbird, .hummingbirdCore, .hummingbirdTLS, .httpTypes, .logging, .nioCore, .nioConcurrencyHelpers, .nioHTTP1,
             .nioHTTPTypes, .nioHTTPTypesHTTP1, .nioPosix, .serviceLifecycle,
@@ -206,10 +208,11 @@ let modules: [Module] = [
         name: "SlipwayGRPC",
         layer: .adapter,
         path: "Platform/GRPC",
-        purpose: "gRPC over HTTP/2: the listener, its framing, its statuses.",
-        uses: ["SlipwayCore"],
+        purpose: "gRPC over HTTP/2: the listener, its framing, its statuses, and the inference protocol's messages.",
+        uses: ["SlipwayCore", "SlipwayInference", "SlipwayInferenceMessages", "CZlib"],
         outside: [
             .logging, .nioCore, .nioConcurrencyHelpers, .nioHPACK, .nioHTTP1, .nioHTTP2, .nioPosix, .serviceLifecycle,
+            .swiftProtobuf,
         ],
         tests: Tests(path: "Platform/GRPC", outside: [.nioCore, .nioEmbedded, .nioHPACK, .nioHTTP2])
     ),
@@ -272,6 +275,19 @@ let modules: [Module] = [
         tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(
+        name: "SlipwayPyfunc",
+        layer: .adapter,
+        path: "Inference/Pyfunc",
+        purpose: "MLflow's Python models in supervised processes behind the port.",
+        uses: ["SlipwayCore", "SlipwayInference"],
+        embeds: ["worker.py"],
+        tests: Tests(
+            path: "Inference/Pyfunc",
+            uses: ["SlipwayInference", "SlipwayInferenceServer", "SlipwayHTTP"],
+            outside: [.hummingbird, .logging]
+        )
+    ),
+    Module(
         name: "SlipwayONNXRuntime",
         layer: .adapter,
         path: "Inference/ONNXRuntime",
@@ -326,8 +342,8 @@ let modules: [Module] = [
         ],
         tests: Tests(
             path: "Inference/Server",
-            uses: ["SlipwayInference", "SlipwayONNXRuntime", "SlipwayHTTP"],
-            outside: [.hummingbird, .httpTypes, .nioCore, .logging]
+            uses: ["SlipwayInference", "SlipwayInferenceMessages", "SlipwayONNXRuntime", "SlipwayHTTP", "SlipwayGRPC"],
+            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioConcurrencyHelpers, .atomics, .logging]
         )
     ),
     Module(
@@ -335,15 +351,18 @@ let modules: [Module] = [
         layer: .service,
         path: "Gateway/Server",
         purpose: "Routes each request to a variant, swaps routes, measures variants.",
-        uses: ["SlipwayCore", "SlipwayInference", "SlipwayRouting", "SlipwayRelease", "SlipwayFeatures", "SlipwayHTTP", "SlipwayGRPC"],
+        uses: [
+            "SlipwayCore", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRouting", "SlipwayRelease", "SlipwayFeatures",
+            "SlipwayHTTP", "SlipwayGRPC",
+        ],
         outside: [
             .hummingbird, .httpTypes, .logging, .nioCore, .nioPosix, .nioHTTP1, .nioConcurrencyHelpers, .atomics,
             .serviceLifecycle,
         ],
         tests: Tests(
             path: "Gateway/Server",
-            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayRelease", "SlipwayFeatures", "SlipwayHTTP"],
-            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioHTTP1, .logging]
+            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRelease", "SlipwayFeatures", "SlipwayHTTP", "SlipwayGRPC"],
+            outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioHTTP1, .logging, .swiftProtobuf]
         )
     ),
     Module(
@@ -398,8 +417,8 @@ let modules: [Module] = [
         purpose: "Every subcommand, as a library so that tests can call it; wires adapters into services.",
         uses: [
             "SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRouting", "SlipwayRelease",
-            "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayClients", "SlipwayNotifications",
-            "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayGit",
+            "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayGRPC", "SlipwayClients", "SlipwayNotifications",
+            "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayPyfunc", "SlipwayGit",
             "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
             "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps", "SlipwayFeatures",
         ],
@@ -426,8 +445,8 @@ func refuse(_ sentence: String) -> Never {
     exit(1)
 }
 
-/// Outside this table because it is C: it declares the few entries of ONNX Runtime's table that are used.
-let shims = ["CONNXRuntime"]
+/// Outside this table because they are C: the few entries of ONNX Runtime's table that are used, and zlib.
+let shims = ["CONNXRuntime", "CZlib"]
 
 let layers = Dictionary(uniqueKeysWithValues: modules.map { ($0.name, $0.layer) })
 for module in modules {
@@ -476,10 +495,12 @@ var targets: [Target] = built.map { module in
         dependencies: module.uses.map { .init(stringLiteral: $0) } + module.outside.map(\.product),
         path: "Sources/\(module.path)",
         exclude: module.exclude,
+        resources: module.embeds.map { .embedInCode($0) },
         swiftSettings: settings
     )
 }
 targets.append(.target(name: "CONNXRuntime", path: "Sources/Inference/CONNXRuntime"))
+targets.append(.systemLibrary(name: "CZlib", path: "Sources/Platform/CZlib", providers: [.apt(["zlib1g-dev"])]))
 targets.append(
     .target(
         name: "SlipwayTesting",

@@ -1,7 +1,7 @@
 """Places the models that every server of the benchmark serves into the repositories they are served from.
 
 Usage: python models.py FOLDER GRAPH COPIES
-FOLDER/onnx/<model>/1/model.onnx      Triton's layout, for Slipway
+FOLDER/onnx/<model>/1/model.onnx      Triton's layout, for Slipway; with slipway/<model>.pbtxt where there is one
 FOLDER/triton/<model>/1/model.py      the same graphs behind Triton's Python backend
 tumor: GRAPH, the example's gradient boosting. mlp: 30 -> 1024 -> 1024 -> 2, float32, random weights.
 COPIES: how many copies of a tiny graph go into FOLDER/many, one model each.
@@ -44,6 +44,9 @@ def place(name, model):
     graph = folder / "onnx" / name / "1" / "model.onnx"
     graph.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, graph)
+    configuration = here / "slipway" / f"{name}.pbtxt"
+    if configuration.exists():
+        shutil.copy(configuration, folder / "onnx" / name / "config.pbtxt")
     triton = folder / "triton" / name / "1"
     triton.mkdir(parents=True, exist_ok=True)
     shutil.copy(graph, triton / "model.onnx")

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 import SlipwayCore
+import SlipwayGRPC
 import SlipwayHTTP
 import SlipwayInferenceServer
 import SlipwayTracking
@@ -13,7 +14,7 @@ import UnixSignals
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "The model server alone: Open Inference Protocol v2, explicit model control.",
+        abstract: "The model server alone: Open Inference Protocol v2 over HTTP and gRPC, explicit model control.",
         discussion: """
             The repository has Triton's layout, <model>/<version>/model.onnx. Nothing is loaded at start but
             what --load-model names; '*' loads everything.
@@ -25,19 +26,30 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(help: "Address to listen on.") var host: String = "127.0.0.1"
     @Option(help: "0 picks a free port.") var httpPort: Int = 8000
+    @Option(help: "Without it: one above the HTTP port. 0 picks a free port.") var grpcPort: Int?
     @Option(help: "0 picks a free port.") var metricsPort: Int = 8002
     @Option(help: ArgumentHelp("Models, in Triton's layout.", valueName: "folder")) var modelRepository: String = "models"
     @Option(help: ArgumentHelp("A model to load at start; may be repeated.", valueName: "name")) var loadModel: [String] = []
     @Option(help: ArgumentHelp("Where the chosen ports are written.", valueName: "folder")) var home: String = ".slipway/serve"
+    @OptionGroup var pyfunc: PyfuncOptions
     @OptionGroup var logs: LogOptions
 
     func run() async throws {
         try requireLoopback(host)
         let logger = try logs.logger("slipway.serve")
-        let models = EmbeddedModelServer(repository: ModelRepository(folder: URL(filePath: modelRepository)), runtime: Runtime.onnx())
+        let models = EmbeddedModelServer(
+            repository: ModelRepository(folder: URL(filePath: modelRepository)),
+            runtime: Runtime.onnx(),
+            backends: [PyfuncOptions.backend(python: pyfunc.python, logger: logger)]
+        )
         try await models.loadAtStart(loadModel)
-        let servers = InferenceEngine.servers(models, host: host, port: httpPort, metricsPort: metricsPort, isReady: nil, logger: logger)
-        try await EngineProcess.run([("modelServer", servers.api), ("metrics", servers.metrics)], home: URL(filePath: home), logger: logger) {
+        let ports = InferenceEngine.Ports(http: httpPort, grpc: grpcPort ?? portAbove(httpPort), metrics: metricsPort)
+        let servers = InferenceEngine.servers(models, host: host, ports: ports, isReady: nil, logger: logger)
+        try await EngineProcess.run(
+            [("modelServer", servers.api), ("grpc", servers.grpc), ("metrics", servers.metrics)],
+            home: URL(filePath: home),
+            logger: logger
+        ) {
             models.startDraining()
         }
         await models.stop()
@@ -71,15 +83,23 @@ enum InferenceEngine {
     static func servers(
         _ models: EmbeddedModelServer,
         host: String,
-        port: Int,
-        metricsPort: Int,
+        ports: Ports,
         isReady: (@Sendable () -> Bool)?,
         logger: Logger
-    ) -> (api: HTTPServer, metrics: HTTPServer) {
-        (
-            InferenceRoutes(server: models, isReady: isReady).server(host: host, port: port, logger: logger),
-            InferenceMetrics(server: models).server(host: host, port: metricsPort, logger: logger)
+    ) -> (api: HTTPServer, grpc: GRPCServer, metrics: HTTPServer) {
+        let administration = ModelAdministration(server: models, isReady: isReady)
+        return (
+            InferenceRoutes(administration).server(host: host, port: ports.http, logger: logger),
+            InferenceGRPC(administration).server(host: host, port: ports.grpc, logger: logger),
+            InferenceMetrics(server: models).server(host: host, port: ports.metrics, logger: logger)
         )
+    }
+
+    /// 0 picks a free one.
+    struct Ports {
+        let http: Int
+        let grpc: Int
+        let metrics: Int
     }
 }
 
@@ -88,7 +108,7 @@ enum EngineProcess {
     static let shutdownSecondsMax = 20
 
     static func run(
-        _ servers: [(name: String, server: HTTPServer)],
+        _ servers: [(name: String, server: any Listener)],
         home: URL,
         also services: [any Service] = [],
         logger: Logger,
@@ -115,6 +135,14 @@ enum EngineProcess {
         }
     }
 }
+
+/// What listens on a port of its own.
+protocol Listener: Service {
+    func boundPort() async throws -> Int
+}
+
+extension HTTPServer: Listener {}
+extension GRPCServer: Listener {}
 
 /// Calls back when a graceful shutdown begins, before the services in front of it stop.
 private struct StopWatch: Service {

@@ -33,7 +33,10 @@ extension EnvironmentHome {
 extension Endpoints {
     /// The engines and their addresses, in the order in which people look for them.
     var table: [(String, String)] {
-        [("console", console), ("gateway", gateway), ("tracking", tracking), ("model server", modelServer), ("metrics", metrics)]
-            .compactMap { name, address in address.map { (name, $0) } }
+        [
+            ("console", console), ("gateway", gateway), ("gateway gRPC", gatewayGRPC), ("tracking", tracking),
+            ("model server", modelServer), ("model gRPC", modelServerGRPC), ("metrics", metrics),
+        ]
+        .compactMap { name, address in address.map { (name, $0) } }
     }
 }

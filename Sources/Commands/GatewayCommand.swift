@@ -29,7 +29,9 @@ struct GatewayCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Feast's feature server, asked while Optional is attached.", valueName: "url")) var features: String?
     @Option(help: "Address to listen on; 0.0.0.0 for all of the machine's.") var host: String = "127.0.0.1"
     @Option(help: "0 picks a free port.") var port: Int = 8080
+    @Option(help: "The same over gRPC. Without it: one above the port.") var grpcPort: Int?
     @Option(help: ArgumentHelp("Token, mirror and the chosen port.", valueName: "folder")) var home: String = ".slipway/gateway"
+    @OptionGroup var clients: GatewayOptions
     @OptionGroup var logs: LogOptions
 
     func run() async throws {
@@ -50,10 +52,12 @@ struct GatewayCommand: AsyncParsableCommand {
             readiness: IndexReadiness(servers: upstream.map { ModelServerIndex(url: $0, connections: connections) }),
             token: try home.token(),
             features: SwitchedFeatures(environment: environment, address: address, connections: connections),
+            admission: try clients.admission(),
             logger: logger
         )
         let listener = gateway.server(host: host, port: port)
-        try await EngineProcess.run([("gateway", listener)], home: URL(filePath: home.folder), also: [gateway], logger: logger)
+        let grpc = gateway.grpcServer(host: host, port: grpcPort ?? portAbove(port))
+        try await EngineProcess.run([("gateway", listener), ("grpc", grpc)], home: URL(filePath: home.folder), also: [gateway, plane], logger: logger)
         try await plane.shutDown()
         try await connections.close()
     }

@@ -13,11 +13,17 @@ struct PortOptions: ParsableArguments {
     @Option(help: "Open Inference Protocol over HTTP.")
     var modelServerPort: Int?
 
+    @Option(help: "The same over gRPC. Without it: one above the model server's port.")
+    var grpcPort: Int?
+
     @Option(help: "The model server's Prometheus page.")
     var metricsPort: Int?
 
     @Option(help: "The gateway.")
     var gatewayPort: Int?
+
+    @Option(help: "The gateway over gRPC. Without it: one above the gateway's port.")
+    var gatewayGrpcPort: Int?
 
     @Option(help: "The console and control API.")
     var consolePort: Int?
@@ -35,11 +41,14 @@ struct PortOptions: ParsableArguments {
             }
             base = 0
         }
+        let (modelServer, gateway) = (modelServerPort ?? 8000 + base, gatewayPort ?? 8080 + base)
         return Ports(
             tracking: trackingPort ?? 5000 + base,
-            modelServer: modelServerPort ?? 8000 + base,
+            modelServer: modelServer,
+            modelServerGRPC: grpcPort ?? portAbove(modelServer),
             metrics: metricsPort ?? 8002 + base,
-            gateway: gatewayPort ?? 8080 + base,
+            gateway: gateway,
+            gatewayGRPC: gatewayGrpcPort ?? portAbove(gateway),
             console: consolePort ?? 7070 + base
         )
     }
@@ -47,11 +56,17 @@ struct PortOptions: ParsableArguments {
     struct Ports {
         let tracking: Int
         let modelServer: Int
+        let modelServerGRPC: Int
         let metrics: Int
         let gateway: Int
+        let gatewayGRPC: Int
         let console: Int
     }
 }
+
+/// The gRPC port that goes with an HTTP port: the next one, as Triton's 8001 beside 8000, or a free one where
+/// the other is free to choose.
+func portAbove(_ port: Int) -> Int { port == 0 ? 0 : port + 1 }
 
 /// Without access control, a listener that others reach would hand them everything.
 func requireLoopback(_ host: String) throws(PlatformError) {

@@ -4,6 +4,7 @@ import ServiceLifecycle
 import SlipwayClients
 import SlipwayConsole
 import SlipwayCore
+import SlipwayGRPC
 import SlipwayGateway
 import SlipwayGit
 import SlipwayHTTP
@@ -31,6 +32,8 @@ struct Platform {
         let host: String
         let ports: PortOptions.Ports
         let repository: String?
+        /// Serves pyfunc models; `nil`: they are refused.
+        let python: String?
         let logger: Logger
     }
 
@@ -41,7 +44,7 @@ struct Platform {
     private let repository: GitReleaseRepository
     private let tracking: HTTPServer
     private let models: EmbeddedModelServer
-    private let inference: (api: HTTPServer, metrics: HTTPServer)
+    private let inference: (api: HTTPServer, grpc: GRPCServer, metrics: HTTPServer)
     private let required: RequiredVersions
     private let features = Locked(FeatureAddress.detached)
     private let protection: AliasProtection
@@ -74,15 +77,18 @@ struct Platform {
             protected: { protection.current },
             logger: settings.logger
         )
-        models = EmbeddedModelServer(repository: ModelRepository(folder: URL(filePath: home.modelsFolder)), runtime: Runtime.onnx())
+        models = EmbeddedModelServer(
+            repository: ModelRepository(folder: URL(filePath: home.modelsFolder)),
+            runtime: Runtime.onnx(),
+            backends: [PyfuncOptions.backend(python: settings.python, logger: settings.logger)]
+        )
         let models = models
         let required = RequiredVersions()
         self.required = required
         inference = InferenceEngine.servers(
             models,
             host: settings.host,
-            port: settings.ports.modelServer,
-            metricsPort: settings.ports.metrics,
+            ports: .init(http: settings.ports.modelServer, grpc: settings.ports.modelServerGRPC, metrics: settings.ports.metrics),
             isReady: { required.allServe { models.isReady($1, of: $0) } },
             logger: settings.logger
         )
@@ -94,7 +100,7 @@ struct Platform {
     ///   Git says serves.
     func run(onReady: @escaping @Sendable (Endpoints, Double) throws -> Void) async throws {
         let engines = ServiceGroup(
-            configuration: .init(services: [tracking, inference.api, inference.metrics], logger: settings.logger)
+            configuration: .init(services: [tracking, inference.api, inference.grpc, inference.metrics], logger: settings.logger)
         )
         let connections = HTTPConnections()
         do {
@@ -153,6 +159,7 @@ struct Platform {
             logger: logger
         )
         let listener = gateway.server(host: settings.host, port: settings.ports.gateway)
+        let grpc = gateway.grpcServer(host: settings.host, port: settings.ports.gatewayGRPC)
         let reconciler = Reconciler(
             environment: settings.environment,
             ports: Reconciler.Ports(
@@ -217,7 +224,7 @@ struct Platform {
 
         var configuration = ServiceGroupConfiguration(
             services: [
-                .init(service: reconciler), .init(service: listener), .init(service: gateway), .init(service: notifier),
+                .init(service: reconciler), .init(service: listener), .init(service: grpc), .init(service: gateway), .init(service: notifier),
                 .init(service: engine), .init(service: console), .init(service: featureStore),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -231,8 +238,10 @@ struct Platform {
                 let endpoints = Endpoints(
                     tracking: trackingURL,
                     modelServer: "http://\(settings.host):\(try await inference.api.boundPort())",
+                    modelServerGRPC: "\(settings.host):\(try await inference.grpc.boundPort())",
                     metrics: "http://\(settings.host):\(try await inference.metrics.boundPort())/metrics",
                     gateway: "http://\(settings.host):\(try await listener.boundPort())",
+                    gatewayGRPC: "\(settings.host):\(try await grpc.boundPort())",
                     console: "http://\(settings.host):\(try await console.boundPort())",
                     pid: ProcessInfo.processInfo.processIdentifier
                 )

@@ -38,6 +38,7 @@ actor PlatformBackend: ConsoleBackend {
                 "commit": status.commit.map { .string($0.text) } ?? .null,
                 "lastGood": status.release?.lastGood.map { .int(Int64($0.number)) } ?? .null,
                 "variants": .array(variants),
+                "shadow": Self.shadow(of: status),
                 "servers": .object(status.servers.mapValues { .array($0.map { .int(Int64($0.number)) }) }),
                 "gateways": .object(status.gateways.mapValues { ["generation": .int(Int64($0.generation)), "commit": .string($0.commit.text)] }),
             ]
@@ -47,6 +48,17 @@ actor PlatformBackend: ConsoleBackend {
             "problem": .string(await reconciler.currentProblem), "models": .array(models),
             "engines": .object((endpoints?.table ?? []).reduce(into: [:]) { $0[$1.0] = .string($1.1) }),
         ]
+    }
+
+    /// The shadow with the copies that all gateways counted; null without one.
+    private static func shadow(of status: ReleaseStatus) -> JSONValue {
+        guard let shadow = status.release?.shadow else { return .null }
+        var counts: [String: Int] = [:]
+        for route in status.gateways.values { counts.merge(route.shadow?.counts ?? [:]) { $0 + $1 } }
+        var members = shadow.json
+        members["mirrored"] = .bool(!status.gateways.isEmpty && status.gateways.values.allSatisfy { $0.shadow?.isMirrored == true })
+        members["counts"] = .object(counts.mapValues { .int(Int64($0)) })
+        return .object(members)
     }
 
     func submit(project: String, parameters: [String: String]) async throws -> RunID {

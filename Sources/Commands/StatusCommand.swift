@@ -43,6 +43,13 @@ struct StatusView {
                     String((model["commit"]?.stringValue ?? "").prefix(8)),
                 ])
             }
+            if let shadow = model["shadow"], let version = shadow["version"]?.intValue {
+                table.rows.append([
+                    model["model"]?.stringValue ?? "", "shadow", "\(version)",
+                    "\(shadow["percent"]?.canonicalText ?? "") % copied", serves(version, model), Self.comparison(shadow),
+                    String((model["commit"]?.stringValue ?? "").prefix(8)),
+                ])
+            }
             if let reason = model["reason"]?.stringValue, !reason.isEmpty { lines.append(ink.yellow("  \(model["model"]?.stringValue ?? ""): \(reason)")) }
         }
         lines.append(table.rows.isEmpty ? "Nothing is released yet: slipway run PROJECT" : table.text)
@@ -50,6 +57,17 @@ struct StatusView {
         var addresses = TextTable(header: ["ENGINE", "ADDRESS"])
         for (name, address) in engines.sorted(by: { $0.key < $1.key }) { addresses.rows.append([name, address.stringValue ?? ""]) }
         return (lines + ["", addresses.text]).joined(separator: "\n")
+    }
+
+    /// `match 97, differ 3`: what came of the copies so far.
+    private static func comparison(_ shadow: JSONValue) -> String {
+        guard shadow["mirrored"]?.boolValue == true else { return "not ready" }
+        let counts = shadow["counts"]?.objectValue ?? [:]
+        let parts = ["match", "differ", "incomparable", "error", "dropped"].compactMap { name -> String? in
+            guard let count = counts[name]?.intValue, count > 0 else { return nil }
+            return "\(name) \(count)"
+        }
+        return parts.isEmpty ? "no copies yet" : parts.joined(separator: ", ")
     }
 
     /// On how many replicas of the model server the version is ready.

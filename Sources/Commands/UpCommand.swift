@@ -17,6 +17,7 @@ struct UpCommand: AsyncParsableCommand {
 
     @OptionGroup var options: EnvironmentOptions
     @OptionGroup var ports: PortOptions
+    @OptionGroup var pyfunc: PyfuncOptions
     @OptionGroup var logs: LogOptions
 
     @Option(help: ArgumentHelp("The Git repository of the releases: a URL or a path.", valueName: "url"))
@@ -31,6 +32,7 @@ struct UpCommand: AsyncParsableCommand {
                 host: ports.host,
                 ports: try ports.resolved(for: environment),
                 repository: repository,
+                python: pyfunc.python,
                 logger: try logs.logger("slipway")
             )
         )

@@ -24,11 +24,14 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "The short form, which fails on a regression.")
     var check = false
 
+    @Flag(help: "Over gRPC only, beside Triton's and grpc-swift-2's.")
+    var grpc = false
+
     func run() throws {
         try Trial.run("bench", keepsFailure: false, failed: check ? "slower than it was" : "could not measure") { home in
             let goals = try Goals.read()
-            if !check { try EngineCost(home: home.appending(path: "engine")).measure() }
-            let bench = ServingBench(home: home.appending(path: "serving"), rounds: rounds, seconds: check ? 1 : seconds, isShort: check)
+            if !check, !grpc { try EngineCost(home: home.appending(path: "engine")).measure() }
+            let bench = ServingBench(home: home.appending(path: "serving"), rounds: rounds, seconds: check ? 1 : seconds, isShort: check, isGRPCOnly: grpc)
             let figures = try bench.measure()
             guard check else { return figures.show(goals) }
             let regressions = figures.regressions(goals)

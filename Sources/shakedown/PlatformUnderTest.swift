@@ -38,7 +38,7 @@ struct PlatformUnderTest {
 
     static func start(home: URL, environment: String = "dev", log: URL) throws -> PlatformUnderTest {
         let slipway = try program("slipway")
-        let ports = ["tracking", "model-server", "metrics", "gateway", "console"].flatMap { ["--\($0)-port", "0"] }
+        let ports = ["tracking", "model-server", "grpc", "metrics", "gateway", "gateway-grpc", "console"].flatMap { ["--\($0)-port", "0"] }
         let up = try Child(
             slipway,
             ["up", "--env", environment, "--home", home.path] + ports,

@@ -12,8 +12,7 @@ struct Shakedown: AsyncParsableCommand {
         discussion: "  shakedown demo     a model's whole road on real data, checked at every turn",
         subcommands: [
             DemoCommand.self, SoakCommand.self, CrashCommand.self, ArtifactsCommand.self, BenchCommand.self, BenchTrackingCommand.self,
-            ProofCommand.self,
-            HelloCommand.self,
+            HelloCommand.self, GRPCLoadCommand.self, ProofCommand.self,
         ]
     )
 }

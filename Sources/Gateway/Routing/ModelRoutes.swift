@@ -17,21 +17,28 @@ public struct RoutedVariant: Sendable, Hashable {
 /// The variants of one model, and which of them answers a request.
 ///
 /// In the order of their aliases the variants own consecutive ranges of buckets, as wide as their
-/// weights. So while the last one grows, clients enter it and none leaves it; and of two variants, only
-/// clients of the first ever move to the second.
+/// weights. So while one variant grows and no other does, clients enter it and none leaves it. (No rule
+/// without memory could promise more: with three variants, two that grow at once at the third's cost
+/// cannot both keep all of theirs in every order of steps.)
 public struct ModelRoutes: Sendable, Hashable {
     public let model: ModelName
     /// The table's generation in which these routes came up; the same routes again keep it.
     public let generation: Int
     /// In the order of their aliases.
     public let variants: [RoutedVariant]
+    public let policy: RoutePolicy
     private let seed: BucketSeed
     /// For each variant, the first bucket that is no longer its own.
     private let ends: [Int]
 
     /// - Throws: `invalid_argument` when there is no variant, an alias stands twice, or the weights do not
     ///   add up to 100 percent.
-    public init(model: ModelName, generation: Int, variants: [RoutedVariant]) throws(PlatformError) {
+    public init(
+        model: ModelName,
+        generation: Int,
+        variants: [RoutedVariant],
+        policy: RoutePolicy = RoutePolicy()
+    ) throws(PlatformError) {
         guard !variants.isEmpty else {
             throw PlatformError(.invalidArgument, "model '\(model)' has no variant to route to")
         }
@@ -43,8 +50,12 @@ public struct ModelRoutes: Sendable, Hashable {
         else {
             throw PlatformError(.invalidArgument, "the weights of model '\(model)' do not add up to 100")
         }
+        if let shadow = policy.shadow, variants.contains(where: { $0.version == shadow.version }) {
+            throw PlatformError(.invalidArgument, "version \(shadow.version) of model '\(model)' is a variant and its own shadow")
+        }
         self.model = model
         self.generation = generation
+        self.policy = policy
         self.variants = variants.sorted { $0.alias < $1.alias }
         self.seed = BucketSeed(model: model.text)
         var end = 0
@@ -72,7 +83,7 @@ public struct ModelRoutes: Sendable, Hashable {
 
     /// The same routes, whatever their generation.
     public func routesEqually(to other: ModelRoutes) -> Bool {
-        model == other.model && variants == other.variants
+        model == other.model && variants == other.variants && policy == other.policy
     }
 
     /// The variant with the most traffic; the first by alias among equals.

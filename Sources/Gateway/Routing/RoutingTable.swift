@@ -18,9 +18,13 @@ public struct RoutingTable: Sendable, Hashable {
 
     /// The table with these variants for `model`; the same table when it routes them so already.
     ///
-    /// - Throws: As ``ModelRoutes/init(model:generation:variants:)``.
-    public func routing(_ model: ModelName, to variants: [RoutedVariant]) throws(PlatformError) -> RoutingTable {
-        let routes = try ModelRoutes(model: model, generation: generation + 1, variants: variants)
+    /// - Throws: As ``ModelRoutes/init(model:generation:variants:policy:)``.
+    public func routing(
+        _ model: ModelName,
+        to variants: [RoutedVariant],
+        policy: RoutePolicy = RoutePolicy()
+    ) throws(PlatformError) -> RoutingTable {
+        let routes = try ModelRoutes(model: model, generation: generation + 1, variants: variants, policy: policy)
         if let known = models[model], known.routesEqually(to: routes) { return self }
         var changed = models
         changed[model] = routes
@@ -34,7 +38,7 @@ public struct RoutingTable: Sendable, Hashable {
         return RoutingTable(generation: generation + 1, models: changed)
     }
 
-    /// Every version that a request can reach, by model.
+    /// Every version that can answer a request, by model; a shadow answers nobody.
     public var versions: [ModelName: Set<ModelVersion>] {
         models.mapValues { Set($0.variants.map(\.version)) }
     }

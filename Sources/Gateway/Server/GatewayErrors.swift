@@ -37,8 +37,14 @@ extension PlatformError {
         var headers = headers
         headers[.contentType] = "application/json"
         if code == .unavailable || code == .exhausted {
-            headers[GatewayHeader.retryAfter] = "\(GatewayLimits.retryAfterSeconds)"
+            headers[GatewayHeader.retryAfter] = "\(retryAfterSeconds)"
         }
         return FastResponse(status: status, headers: headers, body: ByteBuffer(bytes: body.canonicalBytes))
+    }
+
+    /// What whoever refused said, or a moment.
+    private var retryAfterSeconds: Int {
+        if case .open(let seconds) = cause as? UpstreamTrouble { return seconds }
+        return (cause as? ClientAdmission.Wait)?.seconds ?? GatewayLimits.retryAfterSeconds
     }
 }

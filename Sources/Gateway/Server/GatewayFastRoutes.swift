@@ -20,11 +20,14 @@ import SlipwayRouting
 ///   response of that protocol.
 ///
 /// Where several models are released, `model` in the body or the header `x-model` says which is meant.
-/// The header `x-client-id` makes the choice of the variant sticky; without it, it is random.
+/// The header `x-client-id` makes the choice of the variant sticky; without it a cookie does, where the
+/// release names one; otherwise it is random. Where the release allows it, `x-variant` chooses.
 struct GatewayFastRoutes: FastRoutes {
     let backend: GatewayBackend
     let published: PublishedRoutes
     let unrouted: UnroutedMeter
+    /// `nil`: clients may send what they like.
+    var admission: ClientAdmission?
     var features: GatewayFeatures?
 
     var bodyBytesMax: Int { InferenceLimits.bodyBytesMax }
@@ -34,11 +37,25 @@ struct GatewayFastRoutes: FastRoutes {
     }
 
     func answer(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer {
+        guard let admission else { return route(request, on: eventLoop) }
+        do throws(PlatformError) {
+            return try admission.admit(request) { route(request, on: eventLoop) }
+        } catch {
+            unrouted.count(error.code)
+            return .now(error.response(style(of: GatewayPath(request.path))))
+        }
+    }
+
+    private func style(of path: GatewayPath?) -> AnswerProtocol {
+        if case .infer = path { .inference } else { .predict }
+    }
+
+    private func route(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer {
         guard let local = published.onLoop(eventLoop) else {
             let loop = published.anyLoop
             return .later(
                 loop.flatSubmit {
-                    switch answer(request, on: loop) {
+                    switch route(request, on: loop) {
                     case .now(let response): loop.makeSucceededFuture(response)
                     case .later(let future): future
                     }
@@ -48,37 +65,59 @@ struct GatewayFastRoutes: FastRoutes {
         if let features, features.isActive {
             let plain = GatewayFastRoutes(backend: backend, published: published, unrouted: unrouted)
             let only = local.snapshot.only?.routes.model.text
-            let joined = features.intercept(request, only: only, on: local.loop) { plain.answer($0, on: eventLoop) }
+            let whole = (try? decoded(request, RequestHeaders(request.head.headerFields))) ?? request
+            let joined = features.intercept(whole, only: only, on: local.loop) { plain.answer($0, on: eventLoop) }
             if let joined { return joined }
         }
         let path = GatewayPath(request.path)
-        var style = AnswerProtocol.predict
-        if case .infer = path { style = .inference }
+        let style = style(of: path)
         do throws(PlatformError) {
             let headers = RequestHeaders(request.head.headerFields)
-            if let encoding = headers.contentEncoding, encoding != "identity" {
-                throw PlatformError(.invalidArgument, "content encoding '\(encoding.prefix(40))' is not supported by the gateway")
-            }
-            let exchange = Exchange(request: request, headers: headers, local: local, style: style)
+            var exchange = Exchange(request: try decoded(request, headers), headers: headers, local: local, style: style)
+            let answer: FastAnswer
             switch path {
-            case .predict: return try predict(exchange, model: nil, alias: nil)
-            case .predictModel(let model): return try predict(exchange, model: String(model), alias: nil)
-            case .predictVariant(let alias): return try predict(exchange, model: nil, alias: alias)
-            case .infer(let model, let version): return try infer(exchange, model: String(model), version: version)
+            case .predict: answer = try predict(&exchange, model: nil, alias: nil)
+            case .predictModel(let model): answer = try predict(&exchange, model: String(model), alias: nil)
+            case .predictVariant(let alias): answer = try predict(&exchange, model: nil, alias: alias)
+            case .infer(let model, let version): answer = try infer(&exchange, model: String(model), version: version)
             case nil: throw PlatformError(.notFound, "there is nothing at '\(request.path.prefix(200))'")
             }
+            return exchange.issued.map { answer.adding(GatewayHeader.setCookie, $0) } ?? answer
         } catch {
             unrouted.count(error.code)
             return .now(error.response(style))
         }
     }
 
-    /// A request with what was read of it so far.
+    /// The request with its body as it was before its client compressed it.
+    private func decoded(_ request: FastRequest, _ headers: RequestHeaders) throws(PlatformError) -> FastRequest {
+        guard let header = headers.contentEncoding, let encoding = try BodyEncoding.of(header) else { return request }
+        return FastRequest(
+            head: request.head,
+            path: request.path,
+            body: try encoding.decoded(request.body, bytesMax: bodyBytesMax),
+            cancellation: request.cancellation,
+            peer: request.peer
+        )
+    }
+
+    /// A request with what was read of it and decided about it so far.
     private struct Exchange {
         let request: FastRequest
         let headers: RequestHeaders
         let local: LoopRoutes
         let style: AnswerProtocol
+        /// The `Set-Cookie` that goes with the answer.
+        var issued: String?
+
+        /// How long the client waits, where it says so.
+        func timeout() throws(PlatformError) -> Duration? {
+            guard let text = headers.timeout else { return nil }
+            guard let milliseconds = Int64(text), milliseconds > 0, milliseconds <= GatewayLimits.timeoutMillisecondsMax else {
+                throw PlatformError(.invalidArgument, "header 'x-timeout-ms' is '\(text.prefix(40))'; it is a number of milliseconds from 1 to \(GatewayLimits.timeoutMillisecondsMax)")
+            }
+            return .milliseconds(milliseconds)
+        }
 
         func jsonBytes() throws(PlatformError) -> Int? {
             guard let text = headers.jsonLength else { return nil }
@@ -94,7 +133,7 @@ struct GatewayFastRoutes: FastRoutes {
 
     // MARK: Which variant
 
-    private func predict(_ exchange: Exchange, model: String?, alias: Substring?) throws(PlatformError) -> FastAnswer {
+    private func predict(_ exchange: inout Exchange, model: String?, alias: Substring?) throws(PlatformError) -> FastAnswer {
         let snapshot = exchange.local.snapshot
         let jsonBytes = try exchange.jsonBytes()
         let named = model ?? exchange.headers.model
@@ -107,7 +146,7 @@ struct GatewayFastRoutes: FastRoutes {
             throw PlatformError(.invalidArgument, "the body names model '\(other.prefix(200))', the request goes to '\(named.prefix(200))'")
         }
         let serving = try self.serving(named ?? body.model, in: snapshot)
-        let target = try self.target(of: serving, alias: alias, exchange)
+        let target = try self.target(of: serving, alias: alias, &exchange)
         switch body.content {
         case .tensors: return try forward(exchange, to: target, jsonBytes: jsonBytes)
         case .instances(let rows):
@@ -118,7 +157,7 @@ struct GatewayFastRoutes: FastRoutes {
         }
     }
 
-    private func infer(_ exchange: Exchange, model: String, version: Substring?) throws(PlatformError) -> FastAnswer {
+    private func infer(_ exchange: inout Exchange, model: String, version: Substring?) throws(PlatformError) -> FastAnswer {
         let serving = try self.serving(model, in: exchange.local.snapshot)
         let target: ServingTarget
         if let version {
@@ -126,9 +165,10 @@ struct GatewayFastRoutes: FastRoutes {
             guard let named = serving.targets.first(where: { $0.version == number }) else {
                 throw PlatformError(.notFound, "version \(number) of model '\(model)' is not released")
             }
+            if let chosen = exchange.headers.variant { try check(chosen, alias: named.alias[...], of: serving) }
             target = named
         } else {
-            target = try self.target(of: serving, alias: nil, exchange)
+            target = try self.target(of: serving, alias: nil, &exchange)
         }
         return try forward(exchange, to: target, jsonBytes: try exchange.jsonBytes())
     }
@@ -154,21 +194,59 @@ struct GatewayFastRoutes: FastRoutes {
     private func target(
         of serving: ServingModel,
         alias: Substring?,
-        _ exchange: Exchange
+        _ exchange: inout Exchange
     ) throws(PlatformError) -> ServingTarget {
-        if let alias {
+        if let chosen = exchange.headers.variant { try check(chosen, alias: alias, of: serving) }
+        if let alias = alias ?? exchange.headers.variant.map({ $0[...] }) {
             guard let index = serving.routes.index(of: alias) else {
                 throw PlatformError(.notFound, "model '\(serving.routes.model)' has no variant '\(alias.prefix(100))'")
             }
             return serving.targets[index]
         }
+        let routes = serving.routes
         guard let id = exchange.headers.clientID, !id.isEmpty else {
-            return serving.targets[serving.routes.index(of: ClientBucket(random: exchange.local.nextRandom()))]
+            guard let cookie = routes.policy.cookie else {
+                return serving.targets[routes.index(of: ClientBucket(random: exchange.local.nextRandom()))]
+            }
+            if let value = exchange.headers.cookies.flatMap(cookie.value), value.count <= GatewayLimits.clientIDBytesMax {
+                return serving.targets[routes.index(of: routes.bucket(ofClient: value))]
+            }
+            guard cookie.isIssued else {
+                return serving.targets[routes.index(of: ClientBucket(random: exchange.local.nextRandom()))]
+            }
+            let fresh = Self.freshClientID()
+            exchange.issued = cookie.issue(fresh)
+            return serving.targets[routes.index(of: routes.bucket(ofClient: fresh.utf8))]
         }
         guard id.utf8.count <= GatewayLimits.clientIDBytesMax else {
             throw PlatformError(.invalidArgument, "header 'x-client-id' is longer than \(GatewayLimits.clientIDBytesMax) bytes")
         }
-        return serving.targets[serving.routes.index(of: serving.routes.bucket(ofClient: id.utf8))]
+        return serving.targets[routes.index(of: routes.bucket(ofClient: id.utf8))]
+    }
+
+    /// A tester's choice is refused, not ignored: an answer by another variant would be mistaken for it.
+    private func check(_ chosen: String, alias: Substring?, of serving: ServingModel) throws(PlatformError) {
+        guard serving.routes.policy.allowsChoice else {
+            throw PlatformError(
+                .permissionDenied,
+                "the release of model '\(serving.routes.model)' does not let a request choose its variant",
+                remedy: "leave out header 'x-variant', or allow it with 'variantHeader: true' in the release file"
+            )
+        }
+        guard let alias, alias != chosen else { return }
+        throw PlatformError(
+            .invalidArgument,
+            "header 'x-variant' is '\(chosen.prefix(100))', the path says '\(alias.prefix(100))'"
+        )
+    }
+
+    /// 128 random bits: nobody guesses another client's.
+    private static func freshClientID() -> String {
+        var random = SystemRandomNumberGenerator()
+        return [random.next(), random.next()].map { (bits: UInt64) in
+            let digits = String(bits, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
     }
 
     // MARK: On to the model server
@@ -185,10 +263,12 @@ struct GatewayFastRoutes: FastRoutes {
             } catch {
                 return .now(reject(error, exchange, target))
             }
-            return run(parsed.request, on: dataPlane, call(exchange, target, .tensors(parsed.binary)), exchange)
+            let call = call(exchange, target, .tensors(parsed.binary), .tensors(parsed.request))
+            return run(parsed.request, on: dataPlane, call, exchange)
         case .upstream(let upstream):
-            let call = call(exchange, target, .tensors(.none))
-            return call.forward(exchange.request.body, jsonBytes: jsonBytes, to: upstream, on: exchange.local.loop)
+            let body = exchange.request.body
+            let call = call(exchange, target, .tensors(.none), .body(body, jsonBytes: jsonBytes, exchange.local.loop))
+            return call.forward(body, jsonBytes: jsonBytes, to: upstream, on: exchange.local.loop, timeout: try exchange.timeout(), cancellation: exchange.request.cancellation)
         }
     }
 
@@ -218,7 +298,7 @@ struct GatewayFastRoutes: FastRoutes {
             } catch {
                 return .now(reject(error, exchange, target))
             }
-            return run(parsed.request, on: dataPlane, call(exchange, target, .nested), exchange)
+            return run(parsed.request, on: dataPlane, call(exchange, target, .nested, .tensors(parsed.request)), exchange)
         case .upstream(let upstream):
             var buffer = ByteBuffer()
             body.withUnsafeReadableBytes { bytes in
@@ -226,12 +306,29 @@ struct GatewayFastRoutes: FastRoutes {
                     rows.writeInference(start: start, body: bytes, into: space)
                 }
             }
-            return call(exchange, target, .nested).forward(buffer, jsonBytes: nil, to: upstream, on: exchange.local.loop)
+            let loop = exchange.local.loop
+            let call = call(exchange, target, .nested, .body(buffer, jsonBytes: nil, loop))
+            return call.forward(buffer, jsonBytes: nil, to: upstream, on: loop)
         }
     }
 
-    private func call(_ exchange: Exchange, _ target: ServingTarget, _ format: AnswerFormat) -> RoutedCall {
-        RoutedCall(target: target, shardIndex: exchange.local.shard, style: exchange.style, format: format)
+    private func call(
+        _ exchange: Exchange,
+        _ target: ServingTarget,
+        _ format: AnswerFormat,
+        _ payload: @autoclosure () -> ShadowJob.Payload
+    ) -> RoutedCall {
+        var mirrored: MirroredRequest?
+        if let mirror = target.mirror, mirror.picks(exchange.local.nextRandom()) {
+            mirrored = MirroredRequest(mirror: mirror, payload: payload(), bytes: exchange.request.body.readableBytes)
+        }
+        return RoutedCall(
+            target: target,
+            shardIndex: exchange.local.shard,
+            style: exchange.style,
+            format: format,
+            mirrored: mirrored
+        )
     }
 
     private func reject(_ error: PlatformError, _ exchange: Exchange, _ target: ServingTarget) -> FastResponse {
@@ -246,8 +343,28 @@ struct GatewayFastRoutes: FastRoutes {
         _ exchange: Exchange
     ) -> FastAnswer {
         let pending = PendingAnswer(call)
+        var request = request
+        request.cancellation = exchange.request.cancellation
         dataPlane.infer(request) { pending.complete($0) }
         return pending.answer(on: exchange.local.loop)
+    }
+}
+
+extension FastAnswer {
+    fileprivate func adding(_ name: HTTPField.Name, _ value: String) -> FastAnswer {
+        switch self {
+        case .now(var response):
+            response.headers[name] = value
+            return .now(response)
+        case .later(let future):
+            return .later(
+                future.map { response in
+                    var response = response
+                    response.headers[name] = value
+                    return response
+                }
+            )
+        }
     }
 }
 

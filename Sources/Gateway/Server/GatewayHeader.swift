@@ -12,6 +12,7 @@ enum GatewayHeader {
     static let servedVersion = name("x-slipway-version")
     static let generation = name("x-slipway-generation")
     static let retryAfter = name("retry-after")
+    static let setCookie = name("set-cookie")
 
     private static func name(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("'\(text)' is not a header's name") }
@@ -26,14 +27,23 @@ struct RequestHeaders {
     /// The length of the JSON before the binary part, as text.
     var jsonLength: String?
     var contentEncoding: String?
+    /// Milliseconds, as text.
+    var timeout: String?
+    /// The variant that a tester asks for.
+    var variant: String?
+    /// All of them, as a client may send several.
+    var cookies: String?
 
     init(_ fields: HTTPFields) {
         for field in fields {
             // By length first: most headers are none of these, and there are some on every request.
             let name = field.name.canonicalName
             switch name.utf8.count {
+            case 6 where name == "cookie": cookies = cookies.map { $0 + "; " + field.value } ?? field.value
             case 7 where name == "x-model": model = field.value
+            case 9 where name == "x-variant": variant = field.value
             case 11 where name == "x-client-id": clientID = field.value
+            case 12 where name == "x-timeout-ms": timeout = field.value
             case 16 where name == "content-encoding": contentEncoding = field.value
             case 31 where name == "inference-header-content-length": jsonLength = field.value
             default: break

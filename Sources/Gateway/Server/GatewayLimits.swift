@@ -2,6 +2,8 @@
 public enum GatewayLimits {
     /// A client id longer than this is refused: it is hashed on every request.
     public static let clientIDBytesMax = 1024
+    /// The longest time that a client may ask to wait for.
+    public static let timeoutMillisecondsMax: Int64 = 3_600_000
     public static let reloadBodyBytesMax = 64 << 10
     /// Changes of routes that wait for the one under way.
     public static let changesWaitingMax = 64
@@ -20,6 +22,12 @@ public enum GatewayLimits {
     /// Distinct labels outside 0...63 that are counted on their own, a version and event loop.
     public static let observedLabelsMax = 64
     public static let observedLabelBytesMax = 64
+    /// Calls to a shadow behind a URL at one time.
+    public static let shadowCallsMax = 8
+    /// Memory that copies waiting for a shadow may hold.
+    public static let shadowWaitingBytesMax = 64 << 20
+    /// Counts of what is mirrored no more that are kept.
+    public static let retiredShadowMetersMax = 64
     /// What a client is told to wait after a 503.
     static let retryAfterSeconds = 1
 }

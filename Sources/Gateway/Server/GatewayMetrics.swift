@@ -34,8 +34,49 @@ extension GatewayService {
         for (reason, count) in unrouted.counts {
             page.sample("slipway_gateway_unrouted_total", ["reason": reason], count)
         }
+        addShadows(to: &page)
         addUpstream(to: &page)
         return page
+    }
+
+    private func addShadows(to page: inout MetricsPage) {
+        let meters = shadowMeters
+        guard !meters.isEmpty else { return }
+        page.family(
+            "slipway_gateway_shadow_requests_total", .counter,
+            help: "Copies of a variant's requests by what came of them at the shadow."
+        )
+        for meter in meters {
+            for outcome in ShadowOutcome.allCases {
+                page.sample(
+                    "slipway_gateway_shadow_requests_total",
+                    [
+                        "model": meter.key.model.text, "variant": meter.key.alias.text, "version": "\(meter.key.version)",
+                        "shadow": "\(meter.key.shadow)", "outcome": outcome.label,
+                    ],
+                    meter.count(of: outcome)
+                )
+            }
+        }
+        let name = "slipway_gateway_shadow_duration_seconds"
+        page.family(name, .histogram, help: "From a copy's start to the shadow's answer.")
+        for meter in meters {
+            let latencies = meter.latencies
+            page.histogram(
+                name,
+                labels: [
+                    ("model", meter.key.model.text), ("variant", meter.key.alias.text), ("version", "\(meter.key.version)"),
+                    ("shadow", "\(meter.key.shadow)"),
+                ],
+                bounds: VariantCounters.latencyBoundsMicroseconds.map { Double($0) / 1e6 },
+                counts: latencies.counts,
+                sum: latencies.seconds
+            )
+        }
+        page.family("slipway_gateway_shadow_queue_length", .gauge, help: "Copies that wait or are being answered.")
+        for (key, inFlight) in shadowsWaiting {
+            page.sample("slipway_gateway_shadow_queue_length", ["model": key.model.text, "shadow": "\(key.version)"], inFlight)
+        }
     }
 
     private func labels(_ meter: VariantMeter) -> KeyValuePairs<String, String> {

@@ -60,7 +60,9 @@ struct GatewayRoutes: Sendable {
 
     /// `{"models":[{"model":…,"commit":…,"generation":…,"lastGood":…,"variants":[{"alias":…,"version":…,"weight":…}],"inFlight":{"2":0}}]}`.
     ///
-    /// Weights are in percent. `inFlight` also has versions that are out of the routes: at 0 they may be
+    /// Weights are in percent. With a shadow, a cookie or the testers' header there is also
+    /// `"shadow":{"version":…,"percent":…,"compare":…,"queue":…,"mirrored":true,"counts":{"match":…,…}}`,
+    /// `"stickiness":{…}` and `"variantHeader":true`. `inFlight` also has versions that are out of the routes: at 0 they may be
     /// unloaded.
     private func models() async -> JSONValue {
         var items: [JSONValue] = []
@@ -74,11 +76,19 @@ struct GatewayRoutes: Sendable {
                     [
                         "alias": .string(variant.alias.text),
                         "version": .int(Int64(variant.version.number)),
-                        "weight": Self.percent(variant.weight),
+                        "weight": variant.weight.json,
                     ]
                 }),
             ]
             if let lastGood = release.lastGood { item["lastGood"] = .int(Int64(lastGood.number)) }
+            if let shadow = release.shadow {
+                var members = shadow.json
+                members["mirrored"] = .bool(route.shadow?.isMirrored ?? false)
+                members["counts"] = .object((route.shadow?.counts ?? [:]).mapValues { .int(Int64($0)) })
+                item["shadow"] = .object(members)
+            }
+            if let stickiness = release.stickiness { item["stickiness"] = stickiness.json }
+            if release.allowsVariantHeader { item["variantHeader"] = true }
             let inFlight = await gateway.inFlightByVersion(of: release.model)
             item["inFlight"] = .object(
                 Dictionary(inFlight.map { ("\($0.key)", .int(Int64($0.value))) }, uniquingKeysWith: { first, _ in first })
@@ -98,11 +108,6 @@ struct GatewayRoutes: Sendable {
             versions["\(version)"] = try JSONValue(encoding: counters)
         }
         return ["model": .string(model.text), "versions": .object(versions)]
-    }
-
-    private static func percent(_ weight: Weight) -> JSONValue {
-        let hundredths = weight.hundredths
-        return hundredths % 100 == 0 ? .int(Int64(hundredths / 100)) : .double(Double(hundredths) / 100)
     }
 
     /// Needs the environment's token in `x-token`. The body may say what the caller expects to come out:

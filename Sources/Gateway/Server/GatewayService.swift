@@ -7,6 +7,7 @@ public import SlipwayHTTP
 import SlipwayInference
 public import SlipwayRelease
 import SlipwayRouting
+import Synchronization
 
 /// One replica of the gateway: what it routes to, and how that changes.
 ///
@@ -23,14 +24,19 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     let backend: GatewayBackend
     private let source: any ReleaseSource
     private let readiness: any VersionReadiness
-    private let published: PublishedRoutes
+    let published: PublishedRoutes
     private let clock: any Clock<Duration>
     private var served: [ModelName: ServingRoute] = [:] {
         didSet { features.follow(served.values.map(\.release)) }
     }
     private nonisolated let features: GatewayFeatures
-    private var isDraining = false
+    private var isDraining = false {
+        didSet { if isDraining { health.withLock { $0 = false } } }
+    }
+    /// What followers of the gateway's health see: as fresh as the last look at Git.
+    private let health = Mutex(false)
     private var meters: MeterShelf
+    private var shadows = ShadowShelf()
     private var changes = ChangeQueue(waitingMax: GatewayLimits.changesWaitingMax)
 
     /// - Parameters:
@@ -45,6 +51,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         token: String,
         features: (any FeatureSource)? = nil,
         address: String = "embedded",
+        admission: ClientAdmission? = nil,
         eventLoops: MultiThreadedEventLoopGroup = .singleton,
         clock: any Clock<Duration> = ContinuousClock(),
         logger: Logger
@@ -61,7 +68,9 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         unrouted = UnroutedMeter()
         let joining = GatewayFeatures(source: features)
         self.features = joining
-        fastRoutes = GatewayFastRoutes(backend: backend, published: published, unrouted: unrouted, features: joining)
+        fastRoutes = GatewayFastRoutes(
+            backend: backend, published: published, unrouted: unrouted, admission: admission, features: joining
+        )
     }
 
     /// Follows Git until the task is cancelled or shuts down gracefully; then drains.
@@ -69,6 +78,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 await self.refreshAndTell()
+                await self.noteHealth()
                 try? await self.clock.sleep(for: GatewayLimits.refreshInterval)
             }
         }
@@ -78,13 +88,26 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     // MARK: What serves
 
     public func routes() -> [ServingRoute] {
-        served.values.sorted { $0.release.model < $1.release.model }
+        served.values.sorted { $0.release.model < $1.release.model }.map { route in
+            guard let shadow = route.release.shadow else { return route }
+            var route = route
+            route.shadow = shadowReport(of: route.release.model, shadow: shadow.version)
+            return route
+        }
+    }
+
+    /// What came of a shadow's copies so far, all variants together.
+    private func shadowReport(of model: ModelName, shadow: ModelVersion) -> ShadowReport {
+        let meters = shadows.all.filter { $0.key.model == model && $0.key.shadow == shadow }
+        var counts: [String: Int] = [:]
+        for outcome in ShadowOutcome.allCases { counts[outcome.label] = meters.reduce(0) { $0 + $1.count(of: outcome) } }
+        return ShadowReport(isMirrored: published.current.table.models[model]?.policy.shadow?.version == shadow, counts: counts)
     }
 
     var snapshot: RouteSnapshot { published.current }
 
     public func inFlight(model: ModelName, version: ModelVersion) -> Int {
-        meters.inFlight(model: model, version: version)
+        meters.inFlight(model: model, version: version) + shadows.inFlight(model: model, version: version)
     }
 
     public func counters(of model: ModelName) -> [ModelVersion: VariantCounters] {
@@ -92,10 +115,16 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     }
 
     func inFlightByVersion(of model: ModelName) -> [ModelVersion: Int] {
-        meters.inFlight(of: model)
+        var inFlight = meters.inFlight(of: model)
+        for (key, count) in shadows.waiting where key.model == model { inFlight[key.version, default: 0] += count }
+        return inFlight
     }
 
     var allMeters: [VariantMeter] { meters.all }
+
+    var shadowMeters: [ShadowMeter] { shadows.all }
+
+    var shadowsWaiting: [(key: ShadowLane.Key, inFlight: Int)] { shadows.waiting }
 
     // MARK: Change
 
@@ -196,6 +225,13 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         return isDraining ? ReadinessReport(isDraining: true, reason: "the gateway is draining") : ReadinessReport()
     }
 
+    nonisolated var isHealthy: Bool { health.withLock { $0 } }
+
+    private func noteHealth() async {
+        let isReady = await readinessReport().isReady
+        health.withLock { $0 = isReady && !isDraining }
+    }
+
     // MARK: How
 
     private func refreshAndTell() async {
@@ -210,7 +246,9 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
 
     private func isNews(_ entry: AcceptedReleases.Entry) -> Bool {
         guard let known = served[entry.release.model] else { return true }
-        return known.release != entry.release || known.commit != entry.commit
+        if known.release != entry.release || known.commit != entry.commit { return true }
+        // Routes do not wait for a shadow: it is taken up when it is ready.
+        return entry.release.shadow?.version != published.current.table.models[entry.release.model]?.policy.shadow?.version
     }
 
     private func accepted() async throws -> AcceptedReleases {
@@ -240,7 +278,8 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         let variants = release.variants.map {
             RoutedVariant(alias: $0.alias, version: $0.version, weightHundredths: $0.weight.hundredths)
         }
-        let table = try published.current.table.routing(model, to: variants).keeping(Set(accepted.entries.keys))
+        let policy = RoutePolicy(release, ready: ready)
+        let table = try published.current.table.routing(model, to: variants, policy: policy).keeping(Set(accepted.entries.keys))
         try await install(table, signatures: [model: signatures], accepted)
         guard let routes = table.models[model] else { throw Self.absent(model) }
         served[model] = ServingRoute(release: release, commit: entry.commit, generation: routes.generation)
@@ -273,24 +312,31 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
                     guard let signature = signatures[model]?[variant.version] else {
                         preconditionFailure("routes of model '\(model)' changed without the signature of version \(variant.version)")
                     }
-                    return target(variant, of: model, generation: routes.generation, signature)
+                    return target(variant, of: routes, signature)
                 }
             )
         }
         try await published.publish(RouteSnapshot(table: table, models: models))
         served = served.filter { table.models[$0.key] != nil }
         meters.retire(except: table)
+        shadows.retire(except: table)
         logger.info("routes changed", metadata: ["generation": "\(table.generation)", "models": "\(models.count)"])
     }
 
-    private func target(
-        _ variant: RoutedVariant,
-        of model: ModelName,
-        generation: Int,
-        _ signature: ModelSignature
-    ) -> ServingTarget {
-        let key = VariantMeter.Key(model: model, alias: variant.alias, version: variant.version)
-        return ServingTarget(variant: variant, generation: generation, signature: signature, meter: meters.meter(key))
+    private func target(_ variant: RoutedVariant, of routes: ModelRoutes, _ signature: ModelSignature) -> ServingTarget {
+        let model = routes.model
+        let mirror = routes.policy.shadow.map { shadow in
+            let key = ShadowMeter.Key(model: model, alias: variant.alias, version: variant.version, shadow: shadow.version)
+            let lane = shadows.lane(.init(model: model, version: shadow.version), backend, queueMax: shadow.queueMax)
+            return ShadowMirror(lane: lane, meter: shadows.meter(key), shadow: shadow, signature: signature)
+        }
+        return ServingTarget(
+            variant: variant,
+            generation: routes.generation,
+            signature: signature,
+            meter: meters.meter(VariantMeter.Key(model: model, alias: variant.alias, version: variant.version)),
+            mirror: mirror
+        )
     }
 
     /// Runs one change at a time, in the order in which they were asked for.

@@ -13,11 +13,13 @@ extension RoutedCall {
         _ body: ByteBuffer,
         jsonBytes: Int?,
         to upstream: UpstreamDataPlane,
-        on loop: any EventLoop
+        on loop: any EventLoop,
+        timeout: Duration? = nil,
+        cancellation: Cancellation? = nil
     ) -> FastAnswer {
         let path = upstream.naming.path(model: target.model, version: target.version) + "/infer"
         let request = UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes)
-        return .later(upstream.send(request, on: loop).map { finish($0, renames: upstream.naming.namesDiffer) })
+        return .later(upstream.send(request, on: loop, timeout: timeout, cancellation: cancellation).map { finish($0, renames: upstream.naming.namesDiffer) })
     }
 
     private func finish(_ result: UpstreamResult, renames: Bool) -> FastResponse {
@@ -31,6 +33,7 @@ extension RoutedCall {
             } catch {
                 return finish(failure: PlatformError(.unavailable, "the model server's answer cannot be read", cause: error))
             }
+            defer { mirrored?.offer(parsed.outputs) }
             let (outcome, refusal) = judge(parsed.outputs)
             if let refusal { return end(outcome, refusal.response(style, headers: target.headers)) }
             switch format {
@@ -65,6 +68,20 @@ extension RoutedCall {
             }
         }
         return try result.get()
+    }
+
+    /// The tensors of an answer, for those who only look at them.
+    static func outputs(of result: UpstreamResult) -> Result<[Tensor], PlatformError> {
+        switch result {
+        case .failure(let error): return .failure(error)
+        case .success(let response):
+            guard response.status == 200 else { return .failure(error(of: response)) }
+            do throws(PlatformError) {
+                return .success(try parse(response).outputs)
+            } catch {
+                return .failure(error)
+            }
+        }
     }
 
     /// The error that a status other than 200 stands for.

@@ -18,14 +18,23 @@ struct RoutedCall: Sendable {
     let shard: MeterShard
     let style: AnswerProtocol
     let format: AnswerFormat
+    /// `nil`: this request is not copied to a shadow.
+    let mirrored: MirroredRequest?
     private let started: NIODeadline
 
     /// Begins the call: from now on it is in flight on its version, until one of the `finish` ends it.
-    init(target: ServingTarget, shardIndex: Int, style: AnswerProtocol, format: AnswerFormat) {
+    init(
+        target: ServingTarget,
+        shardIndex: Int,
+        style: AnswerProtocol,
+        format: AnswerFormat,
+        mirrored: MirroredRequest? = nil
+    ) {
         self.target = target
         self.shard = target.meter.shard(shardIndex)
         self.style = style
         self.format = format
+        self.mirrored = mirrored
         self.started = .now()
         shard.begin()
     }
@@ -37,11 +46,13 @@ struct RoutedCall: Sendable {
         style = call.style
         started = call.started
         self.format = format
+        mirrored = nil
     }
 
     func finish(_ result: Result<InferenceResponse, PlatformError>) -> FastResponse {
         switch result {
         case .success(let response):
+            defer { mirrored?.offer(response.outputs) }
             let (outcome, refusal) = judge(response.outputs)
             if let refusal { return end(outcome, refusal.response(style, headers: target.headers)) }
             return end(outcome, write(response))
@@ -68,9 +79,15 @@ struct RoutedCall: Sendable {
     }
 
     func finish(failure error: PlatformError) -> FastResponse {
+        let (outcome, told) = verdict(on: error)
+        return end(outcome, told.response(style, headers: target.headers))
+    }
+
+    /// How a failure counts, and what the client is told.
+    func verdict(on error: PlatformError) -> (Outcome, PlatformError) {
         switch error.code {
         case .invalidArgument:
-            return end(.rejected, error.response(style, headers: target.headers))
+            return (.rejected, error)
         case .notFound, .failedPrecondition:
             // It is not the client's mistake that a version which is routed to is not there.
             let gone = PlatformError(
@@ -78,15 +95,15 @@ struct RoutedCall: Sendable {
                 "version \(target.version) of model '\(target.model)' is not ready at the model server",
                 cause: error
             )
-            return end(.error, gone.response(style, headers: target.headers))
+            return (.error, gone)
         case .alreadyExists, .permissionDenied, .unauthenticated, .exhausted, .unavailable, .corrupt, .unexpected:
-            return end(.error, error.response(style, headers: target.headers))
+            return (.error, error)
         }
     }
 
-    func end(_ outcome: Outcome, _ response: FastResponse) -> FastResponse {
+    func end<Answer>(_ outcome: Outcome, _ answer: Answer) -> Answer {
         shard.end(outcome, nanoseconds: Int((NIODeadline.now() - started).nanoseconds))
-        return response
+        return answer
     }
 
     func write(_ response: InferenceResponse) -> FastResponse {

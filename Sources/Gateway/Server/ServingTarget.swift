@@ -1,5 +1,6 @@
 import HTTPTypes
 import SlipwayCore
+import SlipwayGRPC
 import SlipwayInference
 import SlipwayRouting
 
@@ -11,10 +12,14 @@ final class ServingTarget: Sendable {
     let signature: ModelSignature
     let meter: VariantMeter
     let observation: OutputObservation
+    /// `nil`: nothing of this model is mirrored.
+    let mirror: ShadowMirror?
     /// For answers in JSON: the content type and who answered.
     let headers: HTTPFields
     /// For answers with a binary part.
     let binaryHeaders: HTTPFields
+    /// Who answered, for gRPC.
+    let metadata: [GRPCMetadata]
     /// `{"model":…,"version":…,"variant":…,"outputs":{`
     let answerStart: [UInt8]
     /// The name of each output as `"name":`.
@@ -22,12 +27,19 @@ final class ServingTarget: Sendable {
     /// `{"inputs":[{"name":…,"datatype":…,"shape":[`, when the model has exactly one input.
     let instancesStart: [UInt8]?
 
-    init(variant: RoutedVariant, generation: Int, signature: ModelSignature, meter: VariantMeter) {
+    init(
+        variant: RoutedVariant,
+        generation: Int,
+        signature: ModelSignature,
+        meter: VariantMeter,
+        mirror: ShadowMirror? = nil
+    ) {
         model = meter.key.model.text
         alias = variant.alias.text
         version = variant.version
         self.signature = signature
         self.meter = meter
+        self.mirror = mirror
         observation = OutputObservation(signature: signature)
         var headers: HTTPFields = [.contentType: "application/json"]
         headers[GatewayHeader.servedModel] = model
@@ -35,6 +47,7 @@ final class ServingTarget: Sendable {
         headers[GatewayHeader.servedVersion] = "\(version)"
         headers[GatewayHeader.generation] = "\(generation)"
         self.headers = headers
+        metadata = headers.filter { $0.name != .contentType }.map { GRPCMetadata($0.name.canonicalName, $0.value) }
         headers[.contentType] = "application/octet-stream"
         binaryHeaders = headers
         let names = "{\"model\":\"\(model)\",\"version\":\"\(version)\",\"variant\":\"\(alias)\",\"outputs\":{"

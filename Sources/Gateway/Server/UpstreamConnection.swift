@@ -1,24 +1,26 @@
 import NIOCore
-import NIOHTTP1
 import SlipwayCore
 import Synchronization
 
 /// One kept-alive connection to a replica, with at most one exchange at a time.
+///
+/// Speaks HTTP/1.1 on its own bytes: a request is one buffer and one write, an answer is read where it
+/// came in.
 final class UpstreamConnection: ChannelInboundHandler {
-    typealias InboundIn = HTTPClientResponsePart
-    typealias OutboundOut = HTTPClientRequestPart
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     private let pool: UpstreamPool
     private var context: ChannelHandlerContext?
     private var exchange: UpstreamExchange?
-    private var head: HTTPResponseHead?
-    private var body: ByteBuffer?
+    private var reader: UpstreamResponseReader
     private var uses = 0
     /// Where the pool keeps it; `nil` once it is closed.
     var slot: Int?
 
     init(pool: UpstreamPool) {
         self.pool = pool
+        reader = UpstreamResponseReader(bodyBytesMax: pool.limits.responseBytesMax)
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -32,64 +34,46 @@ final class UpstreamConnection: ChannelInboundHandler {
         }
         precondition(exchange == nil)
         exchange = next
+        next.connection = self
         uses += 1
         let request = next.request
-        var headers = HTTPHeaders()
-        headers.reserveCapacity(5)
-        headers.add(name: "host", value: pool.endpoint.authority)
-        headers.add(name: "content-length", value: "\(request.body.readableBytes)")
-        if let jsonBytes = request.jsonBytes {
-            headers.add(name: "content-type", value: "application/octet-stream")
-            headers.add(name: "inference-header-content-length", value: "\(jsonBytes)")
-        } else if request.body.readableBytes > 0 {
-            headers.add(name: "content-type", value: "application/json")
+        let isCopied = request.body.readableBytes <= UpstreamLimits.copiedBodyBytesMax
+        let capacity = request.path.utf8.count + pool.headBytes + (isCopied ? request.body.readableBytes : 0)
+        var head = context.channel.allocator.buffer(capacity: capacity)
+        pool.writeHead(of: request, into: &head)
+        if isCopied {
+            // A small body goes with its head: one system call, one segment.
+            head.writeImmutableBuffer(request.body)
+            context.writeAndFlush(wrapOutboundOut(head), promise: nil)
+        } else {
+            context.write(wrapOutboundOut(head), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(request.body), promise: nil)
         }
-        let head = HTTPRequestHead(version: .http1_1, method: request.method, uri: request.path, headers: headers)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if request.body.readableBytes > 0 { context.write(wrapOutboundOut(.body(.byteBuffer(request.body))), promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head(let head):
-            guard exchange != nil else { return context.close(promise: nil) }
-            self.head = head
-        case .body(var more):
-            guard (body?.readableBytes ?? 0) + more.readableBytes <= pool.limits.responseBytesMax else {
-                fail(PlatformError(.unavailable, "the model server's answer is larger than \(pool.limits.responseBytesMax) bytes"))
-                return
-            }
-            // Taken out first: two owners would make each append a copy of everything.
-            guard var whole = body.take() else {
-                body = more
-                return
-            }
-            whole.writeBuffer(&more)
-            body = whole
-        case .end:
-            answered(context)
-        }
+        // Nobody asked: an answer to nothing must not become the next request's.
+        guard exchange != nil else { return context.close(promise: nil) }
+        take(reader.read(unwrapInboundIn(data)), context)
     }
 
-    private func answered(_ context: ChannelHandlerContext) {
-        guard let head, let exchange else { return context.close(promise: nil) }
-        let response = UpstreamResponse(
-            status: Int(head.status.code),
-            jsonBytes: head.headers.first(name: "inference-header-content-length").flatMap { Int($0) },
-            retryAfter: head.headers.first(name: "retry-after"),
-            body: body ?? ByteBuffer()
-        )
-        self.exchange = nil
-        self.head = nil
-        body = nil
-        if head.isKeepAlive {
-            pool.released(self)
-        } else {
-            pool.closed(self)
-            context.close(promise: nil)
+    private func take(_ step: UpstreamResponseReader.Step, _ context: ChannelHandlerContext) {
+        switch step {
+        case .more: break
+        case .broken(let reason):
+            fail(PlatformError(.unavailable, "the model server's answer cannot be read: \(reason)"), isFault: true)
+        case .answer(let response, let isKeptAlive):
+            guard let exchange else { return context.close(promise: nil) }
+            self.exchange = nil
+            exchange.connection = nil
+            if isKeptAlive {
+                pool.released(self)
+            } else {
+                pool.closed(self)
+                context.close(promise: nil)
+            }
+            exchange.finish(.success(response))
         }
-        exchange.finish(.success(response))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -105,26 +89,36 @@ final class UpstreamConnection: ChannelInboundHandler {
     private func end(cause: (any Error)?) {
         pool.closed(self)
         guard let lost = exchange else { return }
-        let hadAnswer = head != nil
+        if cause == nil, reader.hasBegun, let context, case .answer(let response, _) = reader.close() {
+            return take(.answer(response, isKeptAlive: false), context)
+        }
+        let hadAnswer = reader.hasBegun
         exchange = nil
-        head = nil
-        body = nil
+        lost.connection = nil
         pool.died(lost, wasReused: uses > 1, hadAnswer: hadAnswer, cause: cause)
     }
 
-    /// Gives the exchange up if its time is over: what still comes on this connection belongs to nobody.
+    /// Gives the exchange up if its time is over, or its client gone: what still comes on this connection belongs to nobody.
     func expire(now: NIODeadline) {
-        guard let exchange, exchange.deadline <= now else { return }
+        guard let exchange, !exchange.endIfAbandoned(), exchange.deadline <= now else { return }
         pool.counts.expired.wrappingAdd(1, ordering: .relaxed)
-        fail(pool.tooLate)
+        fail(pool.tooLate(exchange), isFault: true)
     }
 
-    private func fail(_ error: PlatformError) {
+    /// Gives the exchange up because nobody waits for it. HTTP/1.1 has no other way to say so than to close.
+    func abandon() {
+        fail(UpstreamTrouble.clientGone, isFault: false)
+    }
+
+    private func fail(_ error: PlatformError, isFault: Bool) {
         let lost = exchange
         exchange = nil
+        lost?.connection = nil
         pool.closed(self)
         context?.close(promise: nil)
-        lost?.finish(.failure(error))
+        guard let lost else { return }
+        if isFault { pool.faulted(lost) }
+        lost.finish(.failure(error))
     }
 
     func close() {

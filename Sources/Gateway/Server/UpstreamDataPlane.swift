@@ -1,31 +1,41 @@
 import NIOCore
 import NIOHTTP1
 public import NIOPosix
+public import ServiceLifecycle
 public import SlipwayCore
+import SlipwayHTTP
 public import SlipwayInference
+import Synchronization
 
-/// A model server behind one or several URLs, one a replica.
+/// A model server behind one or several URLs, each a replica, or a name with an address a replica.
 ///
-/// Each event loop has its own kept-alive connections, so a request that is proxied never leaves the
-/// loop that it came in on. Bodies pass through as they are.
-public final class UpstreamDataPlane: Sendable {
+/// Each event loop has its own kept-alive connections, balancer and breaker, so a request that is proxied
+/// never leaves the loop that it came in on and takes no lock. Bodies pass through as they are.
+public final class UpstreamDataPlane: Service {
     let naming: UpstreamNaming
     let counts = UpstreamCounts()
-    private let limits: UpstreamLimits
+    let limits: UpstreamLimits
     private let loops: PerLoop<UpstreamLoop>
+    private let lookup: UpstreamLookup
+    private let clock: any Clock<Duration>
 
     /// - Parameters:
-    ///   - endpoints: At least one; requests go to each in turn.
+    ///   - endpoints: At least one. A host that is a name is one replica until ``run()`` has looked it up.
     ///   - eventLoops: Those of the gateway's listener.
+    ///   - resolve: The addresses of a name.
     public init(
         endpoints: [UpstreamEndpoint],
         naming: UpstreamNaming = .versions,
         limits: UpstreamLimits = UpstreamLimits(),
-        eventLoops: MultiThreadedEventLoopGroup = .singleton
+        eventLoops: MultiThreadedEventLoopGroup = .singleton,
+        clock: any Clock<Duration> = ContinuousClock(),
+        resolve: @escaping @Sendable (String) async throws -> [String] = SystemResolver.addresses
     ) {
         precondition(!endpoints.isEmpty, "a data plane without a model server")
         self.naming = naming
         self.limits = limits
+        self.clock = clock
+        lookup = UpstreamLookup(endpoints: endpoints, addressesMax: limits.addressesMax, resolve: resolve)
         let counts = counts
         loops = PerLoop(eventLoops) { index, loop in
             UpstreamLoop(endpoints: endpoints, first: index, limits: limits, counts: counts, loop: loop)
@@ -33,14 +43,53 @@ public final class UpstreamDataPlane: Sendable {
     }
 
     /// Sends a request from `loop`, which must be one of the group's.
-    func send(_ request: UpstreamRequest, on loop: any EventLoop) -> EventLoopFuture<UpstreamResult> {
+    ///
+    /// - Parameters:
+    ///   - timeout: Shorter than ``UpstreamLimits/answerDeadline``, if the client asks for that.
+    ///   - cancellation: Says when nobody waits any more; the request is given up soon after.
+    func send(
+        _ request: UpstreamRequest,
+        on loop: any EventLoop,
+        timeout: Duration? = nil,
+        cancellation: Cancellation? = nil
+    ) -> EventLoopFuture<UpstreamResult> {
         let promise = loop.makePromise(of: UpstreamResult.self)
         guard let local = loops.value(on: loop) else {
             preconditionFailure("a request from an event loop that the data plane does not know")
         }
-        let deadline = NIODeadline.now() + .nanoseconds(limits.answerDeadline.nanoseconds)
-        local.send(UpstreamExchange(request, deadline: deadline, promise: promise))
+        let timeout = min(timeout ?? limits.answerDeadline, limits.answerDeadline)
+        let deadline = NIODeadline.now() + .nanoseconds(timeout.nanoseconds)
+        local.send(
+            UpstreamExchange(request, deadline: deadline, timeout: timeout, cancellation: cancellation, owner: local, promise: promise)
+        )
         return promise.futureResult
+    }
+
+    /// The replicas that requests go to now.
+    public func replicas() async -> [UpstreamEndpoint] { await lookup.current }
+
+    /// Looks the names up again and again, until the task is cancelled or shuts down gracefully.
+    public func run() async throws {
+        guard await lookup.hasNames else {
+            try? await gracefulShutdown()
+            return
+        }
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await self.refreshReplicas()
+                try? await self.clock.sleep(for: self.limits.lookupInterval)
+            }
+        }
+    }
+
+    /// Looks the names up once. A name that cannot be looked up keeps the addresses it had.
+    public func refreshReplicas() async {
+        let looked = await lookup.refresh()
+        if looked.failures > 0 { counts.lookupFailures.wrappingAdd(looked.failures, ordering: .relaxed) }
+        guard looked.isChanged else { return }
+        for loop in loops.loops {
+            _ = try? await loop.submit { self.loops.value(on: loop)?.update(looked.endpoints) }.get()
+        }
     }
 
     /// Asks for the metadata of a version.
@@ -84,52 +133,5 @@ public final class UpstreamDataPlane: Sendable {
 
     private static var unreadable: PlatformError {
         PlatformError(.unavailable, "the model server's metadata cannot be read")
-    }
-}
-
-/// What one event loop has: a pool a replica. Only touched on that loop.
-private final class UpstreamLoop {
-    private var pools: [UpstreamPool]
-    private var next: Int
-
-    init(
-        endpoints: [UpstreamEndpoint],
-        first: Int,
-        limits: UpstreamLimits,
-        counts: UpstreamCounts,
-        loop: any EventLoop
-    ) {
-        // Loops begin at different replicas.
-        next = first
-        pools = []
-        pools = endpoints.map { endpoint in
-            UpstreamPool(endpoint: endpoint, limits: limits, counts: counts, loop: loop) { [weak self] exchange in
-                guard let self else { return false }
-                exchange.refusals += 1
-                guard exchange.refusals < pools.count else { return false }
-                send(exchange)
-                return true
-            }
-        }
-    }
-
-    func send(_ exchange: UpstreamExchange) {
-        pool().send(exchange)
-    }
-
-    /// The next in turn that did not just refuse a connection; the next in turn when all did.
-    private func pool() -> UpstreamPool {
-        guard pools.count > 1 else { return pools[0] }
-        let now = NIODeadline.now()
-        for _ in pools {
-            next = (next + 1) % pools.count
-            if pools[next].downUntil <= now { return pools[next] }
-        }
-        next = (next + 1) % pools.count
-        return pools[next]
-    }
-
-    func close() {
-        for pool in pools { pool.close() }
     }
 }

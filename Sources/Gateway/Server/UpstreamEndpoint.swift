@@ -1,9 +1,12 @@
 public import SlipwayCore
+public import SlipwayRouting
 
 /// The address of one replica of a model server.
 public struct UpstreamEndpoint: Sendable, Hashable {
     public let host: String
     public let port: Int
+    /// One of the addresses that the host's name stands for; `nil`: the host as it is written.
+    public let address: String?
 
     /// - Parameter url: `http://host[:port]`, nothing behind it.
     /// - Throws: `invalid_argument` that says what the URL must look like.
@@ -30,12 +33,30 @@ public struct UpstreamEndpoint: Sendable, Hashable {
             portStart = colon.map { authority.index(after: $0) }
         }
         guard !host.isEmpty else { throw refusal }
+        address = nil
         guard let portStart else {
             port = 80
             return
         }
         guard let number = Int(authority[portStart...]), (1...65535).contains(number) else { throw refusal }
         port = number
+    }
+
+    private init(host: String, port: Int, address: String) {
+        self.host = host
+        self.port = port
+        self.address = address
+    }
+
+    /// The same server at one of its addresses; requests go on naming the host.
+    func at(_ address: String) -> UpstreamEndpoint {
+        UpstreamEndpoint(host: host, port: port, address: address)
+    }
+
+    /// The URL under which this very replica is reached.
+    public var url: String {
+        let host = address ?? host
+        return host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
     }
 
     /// What a request's `Host` says.
@@ -63,7 +84,8 @@ public enum UpstreamNaming: Sendable, Hashable {
 
 /// What the client of a model server bounds.
 public struct UpstreamLimits: Sendable, Hashable {
-    /// From being sent to the answer's last byte, waiting for a connection included.
+    /// From being sent to the answer's last byte, waiting for a connection included. A request may ask for
+    /// less with `x-timeout-ms`.
     public var answerDeadline: Duration = .seconds(30)
     public var connectDeadline: Duration = .seconds(2)
     /// Connections an event loop and replica.
@@ -71,10 +93,19 @@ public struct UpstreamLimits: Sendable, Hashable {
     /// Requests that wait for a connection, an event loop and replica.
     public var waitingMax = 1024
     public var responseBytesMax = 64 << 20
-    /// How long a replica that refused a connection is passed over while there are others.
-    public var downtime: Duration = .seconds(1)
+    /// When a replica gets no requests for a while, if there are others.
+    public var ejection = ReplicaHealth.Limits()
+    /// When no replica is asked for a while. Each event loop has a breaker of its own.
+    public var breaker = CircuitBreaker.Limits()
+    /// How often the addresses behind a name are looked up.
+    public var lookupInterval: Duration = .seconds(5)
+    /// Addresses of one name that are used.
+    public var addressesMax = 256
     /// How often deadlines are looked at.
     public var tick: Duration = .milliseconds(50)
+
+    /// Bodies up to this size are copied behind their head, to be sent with it in one piece.
+    static let copiedBodyBytesMax = 16 << 10
 
     public init() {}
 }

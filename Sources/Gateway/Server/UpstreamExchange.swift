@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import SlipwayCore
+import SlipwayHTTP
 import Synchronization
 
 /// A request to the model server.
@@ -10,6 +11,8 @@ struct UpstreamRequest: Sendable {
     var body = ByteBuffer()
     /// The length of the JSON before the binary part.
     var jsonBytes: Int?
+    /// A copy for a shadow: never waits where a request would, and says nothing about a replica's health.
+    var isShadow = false
 }
 
 /// A complete answer of the model server.
@@ -26,14 +29,31 @@ typealias UpstreamResult = Result<UpstreamResponse, PlatformError>
 final class UpstreamExchange {
     private(set) var request: UpstreamRequest
     let deadline: NIODeadline
+    let timeout: Duration
     /// Replicas that refused a connection for it.
-    var refusals = 0
+    var refusals: [UpstreamEndpoint] = []
     var hasRetried = false
+    /// The connection that it is under way on.
+    var connection: UpstreamConnection?
+    /// Where it counts as outstanding.
+    var replica: UpstreamEndpoint?
+    private let cancellation: Cancellation?
+    private let owner: any UpstreamExchangeOwner
     private var promise: EventLoopPromise<UpstreamResult>?
 
-    init(_ request: UpstreamRequest, deadline: NIODeadline, promise: EventLoopPromise<UpstreamResult>) {
+    init(
+        _ request: UpstreamRequest,
+        deadline: NIODeadline,
+        timeout: Duration,
+        cancellation: Cancellation? = nil,
+        owner: any UpstreamExchangeOwner,
+        promise: EventLoopPromise<UpstreamResult>
+    ) {
         self.request = request
         self.deadline = deadline
+        self.timeout = timeout
+        self.cancellation = cancellation
+        self.owner = owner
         self.promise = promise
     }
 
@@ -44,8 +64,30 @@ final class UpstreamExchange {
         guard let promise else { return }
         self.promise = nil
         request.body = ByteBuffer()
+        owner.ended(self, hasAnswer: (try? result.get()) != nil)
         promise.succeed(result)
     }
+
+    /// Gives it up if nobody waits for the answer any more.
+    ///
+    /// - Returns: Whether it is done, now or before.
+    func endIfAbandoned() -> Bool {
+        guard !isDone else { return true }
+        guard cancellation?.isCancelled == true else { return false }
+        owner.abandoned(self)
+        if let connection {
+            connection.abandon()
+        } else {
+            finish(.failure(UpstreamTrouble.clientGone))
+        }
+        return true
+    }
+}
+
+/// Keeps the books of the exchanges of one event loop.
+protocol UpstreamExchangeOwner: AnyObject {
+    func ended(_ exchange: UpstreamExchange, hasAnswer: Bool)
+    func abandoned(_ exchange: UpstreamExchange)
 }
 
 /// What the client of the model server did since it started; one for all event loops.
@@ -55,4 +97,11 @@ final class UpstreamCounts: Sendable {
     let saturated = Atomic<Int>(0)
     let refused = Atomic<Int>(0)
     let expired = Atomic<Int>(0)
+    let abandoned = Atomic<Int>(0)
+    let ejections = Atomic<Int>(0)
+    let openings = Atomic<Int>(0)
+    /// Requests refused because the breaker was open.
+    let broken = Atomic<Int>(0)
+    let replicas = Atomic<Int>(0)
+    let lookupFailures = Atomic<Int>(0)
 }

@@ -16,24 +16,45 @@ final class UpstreamPool {
     private var connecting = 0
     private var waiting = CircularBuffer<UpstreamExchange>()
     private var isTicking = false
-    private(set) var downUntil: NIODeadline = .uptimeNanoseconds(0)
     private var isClosed = false
-    /// Finds another replica for an exchange for which this one refused a connection; false: there is none.
-    private let elsewhere: (UpstreamExchange) -> Bool
+    /// Whether its replica is among those that the address stands for no more.
+    private var isLeaving = false
+    private unowned let owner: UpstreamLoop
+    /// What every head says after the path.
+    private let headMiddle: [UInt8]
 
-    init(
-        endpoint: UpstreamEndpoint,
-        limits: UpstreamLimits,
-        counts: UpstreamCounts,
-        loop: any EventLoop,
-        elsewhere: @escaping (UpstreamExchange) -> Bool
-    ) {
+    init(endpoint: UpstreamEndpoint, limits: UpstreamLimits, counts: UpstreamCounts, loop: any EventLoop, owner: UpstreamLoop) {
         self.endpoint = endpoint
         self.limits = limits
         self.counts = counts
         self.loop = loop
-        self.elsewhere = elsewhere
+        self.owner = owner
+        headMiddle = Array(" HTTP/1.1\r\nhost: \(endpoint.authority)\r\n".utf8)
     }
+
+    // MARK: Heads
+
+    /// What a head takes besides its path.
+    var headBytes: Int { headMiddle.count + 160 }
+
+    func writeHead(of request: UpstreamRequest, into buffer: inout ByteBuffer) {
+        buffer.writeString(request.method.rawValue)
+        buffer.writeInteger(UInt8(ascii: " "))
+        buffer.writeString(request.path)
+        buffer.writeBytes(headMiddle)
+        if let jsonBytes = request.jsonBytes {
+            buffer.writeStaticString("content-type: application/octet-stream\r\ninference-header-content-length: ")
+            buffer.writeString("\(jsonBytes)")
+            buffer.writeStaticString("\r\n")
+        } else if request.body.readableBytes > 0 {
+            buffer.writeStaticString("content-type: application/json\r\n")
+        }
+        buffer.writeStaticString("content-length: ")
+        buffer.writeString("\(request.body.readableBytes)")
+        buffer.writeStaticString("\r\n\r\n")
+    }
+
+    // MARK: Requests
 
     func send(_ exchange: UpstreamExchange) {
         startTicking()
@@ -42,14 +63,25 @@ final class UpstreamPool {
             waiting.append(exchange)
             return connect(for: nil)
         }
-        guard waiting.count < limits.waitingMax else {
+        // A shadow takes what is left over.
+        guard waiting.count < limits.waitingMax, !exchange.request.isShadow else {
             counts.saturated.wrappingAdd(1, ordering: .relaxed)
-            exchange.finish(
-                .failure(PlatformError(.unavailable, "the model server is saturated: \(waiting.count) requests wait already"))
-            )
+            let message = "the model server is saturated: \(waiting.count) requests wait already"
+            exchange.finish(.failure(PlatformError(.unavailable, message, cause: UpstreamTrouble.saturated)))
             return
         }
         waiting.append(exchange)
+    }
+
+    /// Whether nothing is under way or on its way.
+    var isEmpty: Bool { open.isEmpty && connecting == 0 && waiting.isEmpty }
+
+    /// Lets go of the replica: what waits goes elsewhere, what is under way is answered.
+    func leave() {
+        isLeaving = true
+        let moved = takeWaiting()
+        for connection in idle { connection.close() }
+        for exchange in moved { moveOn(exchange, nil) }
     }
 
     // MARK: Connections
@@ -63,11 +95,10 @@ final class UpstreamPool {
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
                     try channel.pipeline.syncOperations.addHandler(UpstreamConnection(pool: pool.value))
                 }
             }
-            .connect(host: endpoint.host, port: endpoint.port)
+            .connect(host: endpoint.address ?? endpoint.host, port: endpoint.port)
             .hop(to: loop)
             .assumeIsolated()
             .whenComplete { result in
@@ -96,7 +127,7 @@ final class UpstreamPool {
 
     private func refused(_ error: any Error, for exchange: UpstreamExchange?) {
         counts.refused.wrappingAdd(1, ordering: .relaxed)
-        downUntil = .now() + .nanoseconds(limits.downtime.nanoseconds)
+        owner.refused(by: endpoint)
         if let exchange { moveOn(exchange, error) }
         // Whoever waits is served by a connection that is open or still coming; without any, by nobody.
         guard open.isEmpty, connecting == 0 else { return }
@@ -104,13 +135,14 @@ final class UpstreamPool {
     }
 
     /// No byte of the exchange was sent yet, so another replica may have it.
-    private func moveOn(_ exchange: UpstreamExchange, _ cause: any Error) {
-        if exchange.isDone || elsewhere(exchange) { return }
+    private func moveOn(_ exchange: UpstreamExchange, _ cause: (any Error)?) {
+        if exchange.isDone || owner.sendElsewhere(exchange) { return }
         exchange.finish(.failure(unreachable(cause)))
     }
 
     /// The connection has nothing to do any more.
     func released(_ connection: UpstreamConnection) {
+        guard !isLeaving else { return connection.close() }
         guard let next = nextWaiting() else { return idle.append(connection) }
         connection.start(next)
     }
@@ -126,7 +158,7 @@ final class UpstreamPool {
             last.slot = slot
         }
         idle.removeAll { $0 === connection }
-        if !waiting.isEmpty, !isClosed, open.count + connecting < limits.connectionsMax { connect(for: nil) }
+        if !waiting.isEmpty, !isClosed, !isLeaving, open.count + connecting < limits.connectionsMax { connect(for: nil) }
     }
 
     /// The connection closed under an exchange.
@@ -134,7 +166,8 @@ final class UpstreamPool {
     /// A kept-alive connection may be closed by the server in the moment in which it is used again. Then
     /// nothing was answered, and as `infer` may be repeated, it is sent once more, over a new connection.
     func died(_ exchange: UpstreamExchange, wasReused: Bool, hadAnswer: Bool, cause: (any Error)?) {
-        guard wasReused, !hadAnswer, !exchange.hasRetried, !exchange.isDone, !isClosed else {
+        guard wasReused, !hadAnswer, !exchange.hasRetried, !exchange.isDone, !isClosed, !isLeaving else {
+            if !exchange.isDone, !isClosed { faulted(exchange) }
             exchange.finish(
                 .failure(PlatformError(.unavailable, "the model server closed the connection before it had answered", cause: cause))
             )
@@ -145,6 +178,11 @@ final class UpstreamPool {
         connect(for: exchange)
     }
 
+    /// The replica failed to answer an exchange.
+    func faulted(_ exchange: UpstreamExchange) {
+        owner.faulted(exchange, at: endpoint)
+    }
+
     func close() {
         isClosed = true
         for exchange in takeWaiting() { exchange.finish(.failure(unreachable(nil))) }
@@ -153,7 +191,7 @@ final class UpstreamPool {
 
     private func nextWaiting() -> UpstreamExchange? {
         while let next = waiting.popFirst() {
-            if !next.isDone { return next }
+            if !next.endIfAbandoned() { return next }
         }
         return nil
     }
@@ -165,8 +203,12 @@ final class UpstreamPool {
 
     // MARK: Deadlines
 
-    var tooLate: PlatformError {
-        PlatformError(.unavailable, "the model server did not answer within \(limits.answerDeadline.seconds) s")
+    func tooLate(_ exchange: UpstreamExchange) -> PlatformError {
+        PlatformError(
+            .unavailable,
+            "the model server did not answer within \(exchange.timeout.seconds) s",
+            cause: UpstreamTrouble.late
+        )
     }
 
     func unreachable(_ cause: (any Error)?) -> PlatformError {
@@ -190,12 +232,19 @@ final class UpstreamPool {
     }
 
     private func expire(now: NIODeadline) {
-        // They wait in the order in which they came, and all for the same time.
-        while let first = waiting.first, first.isDone || first.deadline <= now {
-            waiting.removeFirst()
-            guard !first.isDone else { continue }
-            counts.expired.wrappingAdd(1, ordering: .relaxed)
-            first.finish(.failure(tooLate))
+        // Deadlines may differ, so all that wait are looked at: bounded by `waitingMax`.
+        if waiting.contains(where: { $0.endIfAbandoned() || $0.deadline <= now }) {
+            let all = waiting
+            waiting = CircularBuffer()
+            for exchange in all where !exchange.isDone {
+                guard exchange.deadline <= now else {
+                    waiting.append(exchange)
+                    continue
+                }
+                counts.expired.wrappingAdd(1, ordering: .relaxed)
+                faulted(exchange)
+                exchange.finish(.failure(tooLate(exchange)))
+            }
         }
         // From the end, as an expired connection leaves its place to the last one.
         for index in open.indices.reversed() where index < open.count { open[index].expire(now: now) }

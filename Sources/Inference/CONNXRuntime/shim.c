@@ -15,6 +15,11 @@ enum {
     CREATE_SESSION = 7,
     RUN = 9,
     CREATE_SESSION_OPTIONS = 10,
+    SET_EXECUTION_MODE = 13,
+    ENABLE_MEMORY_PATTERN = 16,
+    DISABLE_MEMORY_PATTERN = 17,
+    ENABLE_ARENA = 18,
+    DISABLE_ARENA = 19,
     SET_GRAPH_OPTIMIZATION_LEVEL = 23,
     SET_INTRA_OP_THREADS = 24,
     SET_INTER_OP_THREADS = 25,
@@ -171,24 +176,42 @@ static char *read_ports(slipway_ort_session *session, int32_t is_output) {
     return failure;
 }
 
-static char *configure(const slipway_ort *library, void *options, int32_t threads) {
-    // 99: every graph optimisation.
-    char *failure = message_of(library, CALL(library, SET_GRAPH_OPTIMIZATION_LEVEL, status (*)(void *, int))(options, 99));
-    if (!failure) failure = message_of(library, CALL(library, SET_INTRA_OP_THREADS, status (*)(void *, int))(options, threads));
-    if (!failure) failure = message_of(library, CALL(library, SET_INTER_OP_THREADS, status (*)(void *, int))(options, 1));
-    // Spinning threads would burn the cores that other sessions need.
+static char *set_number(const slipway_ort *library, int position, void *options, int32_t value) {
+    return message_of(library, CALL(library, position, status (*)(void *, int))(options, value));
+}
+
+static char *set_switch(const slipway_ort *library, int position, void *options) {
+    return message_of(library, CALL(library, position, status (*)(void *))(options));
+}
+
+static char *set_entry(const slipway_ort *library, void *options, const char *key, const char *value) {
+    return message_of(
+        library, CALL(library, ADD_CONFIG_ENTRY, status (*)(void *, const char *, const char *))(options, key, value));
+}
+
+static char *configure(const slipway_ort *library, void *options, const slipway_ort_options *wanted) {
+    char *failure = set_number(library, SET_GRAPH_OPTIMIZATION_LEVEL, options, wanted->graph_optimization);
+    if (!failure) failure = set_number(library, SET_INTRA_OP_THREADS, options, wanted->intra_op_threads);
+    if (!failure) failure = set_number(library, SET_INTER_OP_THREADS, options, wanted->inter_op_threads);
+    if (!failure) failure = set_number(library, SET_EXECUTION_MODE, options, wanted->runs_in_parallel ? 1 : 0);
+    if (!failure) failure = set_switch(library, wanted->keeps_arena ? ENABLE_ARENA : DISABLE_ARENA, options);
     if (!failure) {
-        failure = message_of(library, CALL(library, ADD_CONFIG_ENTRY, status (*)(void *, const char *, const char *))(
-                                          options, "session.intra_op.allow_spinning", "0"));
+        failure = set_switch(library, wanted->uses_memory_pattern ? ENABLE_MEMORY_PATTERN : DISABLE_MEMORY_PATTERN, options);
+    }
+    // Spinning threads would burn the cores that other sessions need. An entry of the caller's own wins.
+    if (!failure) failure = set_entry(library, options, "session.intra_op.allow_spinning", "0");
+    for (size_t index = 0; index < wanted->entry_count && !failure; index++) {
+        failure = set_entry(library, options, wanted->entry_keys[index], wanted->entry_values[index]);
     }
     return failure;
 }
 
-char *slipway_ort_session_open(slipway_ort *library, const char *path, int32_t threads, slipway_ort_session **out) {
+char *slipway_ort_session_open(
+    slipway_ort *library, const char *path, const slipway_ort_options *wanted, slipway_ort_session **out) {
     void *options = NULL;
     char *failure = message_of(library, CALL(library, CREATE_SESSION_OPTIONS, status (*)(void **))(&options));
     if (failure) return failure;
-    failure = configure(library, options, threads);
+    failure = configure(library, options, wanted);
     void *opened = NULL;
     if (!failure) {
         failure = message_of(library, CALL(library, CREATE_SESSION, status (*)(void *, const char *, void *, void **))(

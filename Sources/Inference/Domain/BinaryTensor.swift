@@ -1,10 +1,11 @@
-import SlipwayCore
+public import SlipwayCore
 
 /// The binary form of a tensor: little-endian elements; BYTES elements behind a 4-byte length each.
 ///
 /// Follows Triton's binary tensor data extension.
-enum BinaryTensor {
-    static func read(
+public enum BinaryTensor {
+    /// - Throws: `invalid_argument` that names the tensor when the bytes are not `count` elements of `type`.
+    public static func read(
         _ part: UnsafeRawBufferPointer,
         type: DataType,
         count: Int,
@@ -14,7 +15,7 @@ enum BinaryTensor {
         guard part.count == count * width else {
             throw PlatformError(
                 .invalidArgument,
-                "tensor '\(name)' needs \(count * width) bytes by its shape and datatype; it has \(part.count)"
+                "input byte size mismatch for input '\(name)'. Expected \(count * width), got \(part.count)"
             )
         }
         let storage = TensorBytes(count: part.count)

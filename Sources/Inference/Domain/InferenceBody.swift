@@ -33,6 +33,11 @@ public struct ParsedInference: Sendable {
     /// ``InferenceRequest/model`` and its version come from the path, not the body: the caller sets them.
     public var request: InferenceRequest
     public let binary: BinaryOutputs
+
+    public init(request: InferenceRequest, binary: BinaryOutputs) {
+        self.request = request
+        self.binary = binary
+    }
 }
 
 extension InferenceBody {
@@ -59,7 +64,7 @@ extension InferenceBody {
             case "id": request.id = try readID(&scanner)
             case "inputs": try readTensors(&scanner, into: &inputs, what: "inputs")
             case "outputs": try readOutputs(&scanner, into: &request, binary: &binary)
-            case "parameters": try readParameters(&scanner, binary: &binary)
+            case "parameters": try readParameters(&scanner, into: &request, binary: &binary)
             default: try scanner.skipValue()
             }
         }
@@ -154,18 +159,23 @@ extension InferenceBody {
 
     private static func readParameters(
         _ scanner: inout JSONScanner,
+        into request: inout InferenceRequest,
         binary: inout BinaryOutputs
     ) throws(PlatformError) {
         var isDefault = binary.isDefault
+        var timeout = request.timeoutMicroseconds
         try scanner.object { scanner, key throws(PlatformError) in
             switch key {
             case "binary_data_output": isDefault = try scanner.bool()
+            // Triton's scheduling extension: microseconds that the request may wait.
+            case "timeout": timeout = Int(try scanner.integer(from: 0, to: .max))
             case "sequence_id", "sequence_start", "sequence_end":
                 throw PlatformError(.invalidArgument, "the sequence extension is not supported")
             default: try scanner.skipValue()
             }
         }
         binary.isDefault = isDefault
+        request.timeoutMicroseconds = timeout
     }
 
     private static func tensors(

@@ -2,6 +2,8 @@
 public enum InferenceLimits {
     /// A whole request, JSON and binary part together.
     public static let bodyBytesMax = 64 << 20
+    /// The same over gRPC: a tensor of the largest body still fits with its heads.
+    public static let messageBytesMax = bodyBytesMax + (1 << 20)
     /// How deep `data` and `parameters` may nest.
     public static let depthMax = 32
     public static let tensorsMax = 256

@@ -51,10 +51,13 @@ public protocol ModelSession: Sendable {
     func run(inputs: [Tensor], outputs: [String]) throws -> [Tensor]
     /// Whether a run only computes. One that waits for another process never runs on an event loop.
     var isComputeOnly: Bool { get }
+    /// How often a process behind it was started again; `nil`: there is none.
+    var restarts: Int? { get }
 }
 
 extension ModelSession {
     public var isComputeOnly: Bool { true }
+    public var restarts: Int? { nil }
 }
 
 /// One `infer` call, free of any wire format.
@@ -66,6 +69,10 @@ public struct InferenceRequest: Sendable {
     public var inputs: [Tensor]
     /// Names of the outputs wanted; empty: all.
     public var outputs: [String]
+    /// The longest that the request may wait for its run, in microseconds; `nil` or 0: as the model says.
+    public var timeoutMicroseconds: Int?
+    /// Set when the client is gone; a request that has not begun is then dropped.
+    public var cancellation: Cancellation?
 
     public init(
         model: String,
@@ -107,9 +114,13 @@ public protocol InferenceDataPlane: Sendable {
     )
     /// The signature of a ready version; `nil` for `version` means the highest that is ready.
     func signature(model: String, version: ModelVersion?) throws(PlatformError) -> ModelSignature
+    /// Rows that one request may have; 0 when the first dimension is no batch dimension, or nobody knows.
+    func rowsMax(model: String, version: ModelVersion?) -> Int
 }
 
 extension InferenceDataPlane {
+    public func rowsMax(model: String, version: ModelVersion?) -> Int { 0 }
+
     public func infer(_ request: InferenceRequest) async throws -> InferenceResponse {
         try await withCheckedThrowingContinuation { continuation in
             infer(request) { continuation.resume(with: $0.mapError { $0 as any Error }) }

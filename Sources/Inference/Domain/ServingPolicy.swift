@@ -12,6 +12,16 @@ public struct SessionOptions: Sendable, Hashable {
     public var graphOptimization = GraphOptimization.all
     /// Whether freed memory is kept for the next run.
     public var keepsArena = true
+    /// Whether the memory of a run is laid out ahead, by what an earlier one of the same shapes needed.
+    public var usesMemoryPattern = true
+    /// Whether operators that do not depend on one another run side by side, on ``interOpThreads``.
+    public var runsOperatorsInParallel = false
+    /// The runtime's own settings by their names: `session.…`.
+    public var entries: [String: String] = [:]
+    /// Runs of the session at the same time: what a runtime that keeps processes must provide for.
+    public var instances = 1
+    /// All that the model's configuration has under `parameters`.
+    public var parameters: [String: String] = [:]
 
     public init() {}
 }

@@ -24,8 +24,7 @@ struct TensorReader {
         case .fp16, .bf16:
             throw PlatformError(
                 .invalidArgument,
-                "tensor '\(name)' of type \(type.rawValue) cannot be sent as JSON",
-                remedy: "send it as binary data"
+                "receiving \(type.rawValue) data via JSON is not supported. Please use the binary data format for input '\(name)'"
             )
         }
     }

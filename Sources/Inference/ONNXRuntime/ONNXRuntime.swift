@@ -32,11 +32,44 @@ public final class ONNXRuntime: ModelRuntime {
         }
         let library = try library()
         var session: OpaquePointer?
-        try check(slipway_ort_session_open(library.handle, file, Int32(options.intraOpThreads ?? threads), &session)) { reason in
+        try check(Self.withOptions(options, threads: threads) { slipway_ort_session_open(library.handle, file, $0, &session) }) { reason in
             PlatformError(.invalidArgument, "failed to load the model: \(reason)", remedy: "check that the file is a complete ONNX graph")
         }
         guard let session else { throw PlatformError(.unexpected, "ONNX Runtime opened no session") }
         return try ONNXSession(session: session, library: library)
+    }
+
+    private static func withOptions<Result>(
+        _ options: SessionOptions,
+        threads: Int,
+        _ body: (UnsafePointer<slipway_ort_options>) -> Result
+    ) -> Result {
+        let entries = options.entries.sorted { $0.key < $1.key }
+        let keys = entries.map { strdup($0.key) }
+        let values = entries.map { strdup($0.value) }
+        defer { for text in keys + values { free(text) } }
+        let (keyPointers, valuePointers) = (keys.map { UnsafePointer($0) }, values.map { UnsafePointer($0) })
+        return keyPointers.withUnsafeBufferPointer { keys in
+            valuePointers.withUnsafeBufferPointer { values in
+                var wanted = slipway_ort_options()
+                wanted.intra_op_threads = Int32(options.intraOpThreads ?? threads)
+                wanted.inter_op_threads = Int32(options.interOpThreads ?? 1)
+                wanted.graph_optimization =
+                    switch options.graphOptimization {
+                    case .none: 0
+                    case .basic: 1
+                    case .extended: 2
+                    case .all: 99
+                    }
+                wanted.keeps_arena = options.keepsArena ? 1 : 0
+                wanted.uses_memory_pattern = options.usesMemoryPattern ? 1 : 0
+                wanted.runs_in_parallel = options.runsOperatorsInParallel ? 1 : 0
+                wanted.entry_keys = keys.baseAddress
+                wanted.entry_values = values.baseAddress
+                wanted.entry_count = entries.count
+                return body(&wanted)
+            }
+        }
     }
 
     private func library() throws -> Library {

@@ -1,6 +1,5 @@
 import Atomics
 import Foundation
-import NIOPosix
 public import SlipwayCore
 public import SlipwayInference
 
@@ -8,23 +7,39 @@ public import SlipwayInference
 ///
 /// Requests read one pointer; loads and unloads go through ``ModelControl`` one at a time a version and
 /// swap that pointer. Small models run on the caller's event loop, large ones in a pool of threads; what
-/// a model costs is measured at warm-up and followed afterwards.
+/// a model costs is measured at warm-up and followed afterwards. Requests that wait are gathered as the
+/// version's ``BatchingPolicy`` says.
 public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
     public let address = "embedded"
     let table: ManagedAtomic<ServingTable>
     let control: ModelControl
     let started = Timestamp(Date())
-    private let pool: NIOThreadPool
-    private let queued = ManagedAtomic<Int>(0)
+    private let pools: RunPools
     private let draining = ManagedAtomic<Bool>(false)
 
-    /// - Parameter poolThreads: Threads for large models.
-    public init(repository: ModelRepository, runtime: any ModelRuntime, poolThreads: Int = 2) {
+    /// - Parameters:
+    ///   - runtime: For ONNX graphs.
+    ///   - backends: For models of other kinds.
+    ///   - memoryBytesMax: Resident memory of the process over which no version is loaded; `nil`: no cap.
+    ///   - poolThreads: Threads for large models.
+    public init(
+        repository: ModelRepository,
+        runtime: any ModelRuntime,
+        backends: [ModelBackend] = [],
+        memoryBytesMax: Int? = nil,
+        poolThreads: Int = 2
+    ) {
         let table = ManagedAtomic(ServingTable([]))
+        let pools = RunPools(computeThreads: poolThreads)
         self.table = table
-        self.control = ModelControl(repository: repository, runtime: runtime, table: table)
-        self.pool = NIOThreadPool(numberOfThreads: poolThreads)
-        pool.start()
+        self.pools = pools
+        self.control = ModelControl(
+            repository: repository,
+            backends: [.onnx(runtime)] + backends,
+            budget: MemoryBudget(bytesMax: memoryBytesMax),
+            table: table,
+            pools: pools
+        )
     }
 
     /// From now on the server says that it is not ready; it goes on answering.
@@ -34,18 +49,35 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
 
     public var isDraining: Bool { draining.load(ordering: .relaxed) }
 
-    /// Loads models of the repository by name, each by its latest version; `*` is all of them.
-    public func loadAtStart(_ names: [String]) async throws {
-        let models = names.contains("*") ? try control.repository.scan().keys.sorted() : names
-        for model in models { try await control.load(model: model, try LoadRequest(nil, model: model)) }
+    /// Loads models of the repository by name, each by its version policy; `*` is all of them.
+    ///
+    /// - Parameter onFailure: Gets what could not be loaded, and the rest is loaded all the same; `nil`: the
+    ///   first failure is thrown.
+    public func loadAtStart(
+        _ names: [String],
+        onFailure: (@Sendable (String, PlatformError) -> Void)? = nil
+    ) async throws {
+        let models = names.contains("*") ? try control.repository.scan().sorted() : names
+        for model in models {
+            do {
+                try await control.load(model: model, try LoadRequest(model: model))
+            } catch {
+                guard let onFailure else { throw error }
+                onFailure(model, .wrapping(error, doing: "load '\(model)'"))
+            }
+        }
     }
 
     /// Ends the pool's threads. Nothing may be asked of the server afterwards.
     public func stop() async {
-        try? await pool.shutdownGracefully()
+        await pools.stop()
     }
 
     // MARK: Data plane
+
+    public func rowsMax(model: String, version: ModelVersion?) -> Int {
+        (try? table.load(ordering: .acquiring).version(version, of: model))?.policy.rowsMax ?? 0
+    }
 
     public func signature(model: String, version: ModelVersion?) throws(PlatformError) -> ModelSignature {
         try table.load(ordering: .acquiring).version(version, of: model).signature
@@ -58,7 +90,7 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
         let loaded: LoadedVersion
         do {
             loaded = try table.load(ordering: .acquiring).version(request.version, of: request.model)
-            try TensorCheck.check(request, against: loaded.signature)
+            try TensorCheck.check(request, against: loaded.signature, rowsMax: loaded.policy.rowsMax)
         } catch {
             if let known = try? table.load(ordering: .acquiring).version(request.version, of: request.model) {
                 known.counters.clientFailures.wrappingIncrement(ordering: .relaxed)
@@ -66,56 +98,29 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
             return completion(.failure(error))
         }
         let rows = request.inputs.first?.shape.first ?? 1
+        let outputs = request.outputs.isEmpty ? loaded.outputNames : request.outputs
         loaded.inFlight.wrappingIncrement(ordering: .relaxed)
-        guard !loaded.fitsEventLoop(rows: rows) else {
-            return completion(Self.run(request, on: loaded, rows: rows, queued: 0))
-        }
-        guard queued.loadThenWrappingIncrement(ordering: .relaxed) < ServingLimits.poolQueueMax else {
-            queued.wrappingDecrement(ordering: .relaxed)
-            loaded.inFlight.wrappingDecrement(ordering: .relaxed)
-            return completion(
-                .failure(PlatformError(.exhausted, "model '\(request.model)' has \(ServingLimits.poolQueueMax) requests waiting", remedy: "try again later"))
-            )
-        }
-        let asked = DispatchTime.now().uptimeNanoseconds
-        pool.submit { [queued] state in
-            queued.wrappingDecrement(ordering: .relaxed)
-            guard case .active = state else {
-                loaded.inFlight.wrappingDecrement(ordering: .relaxed)
-                return completion(.failure(PlatformError(.unavailable, "the model server is stopping")))
+        let cost = loaded.inlineCost(request.inputs)
+        if cost <= ServingLimits.eventLoopNanosecondsMax {
+            // What costs less than a hand-over to another thread is not worth gathering, unless waiting is asked for.
+            guard loaded.gathers, loaded.policy.gathering?.delayMicroseconds ?? 0 > 0 || cost > ServingLimits.handOverNanoseconds else {
+                return completion(loaded.run(request, outputs: outputs, rows: rows, queued: 0))
             }
-            let waited = Int(DispatchTime.now().uptimeNanoseconds - asked)
-            completion(Self.run(request, on: loaded, rows: rows, queued: waited))
+            // Alone, a request is as fast as without gathering; who comes meanwhile waits, and is gathered.
+            if loaded.scheduler.startAtOnce(client: request.client) {
+                let result = loaded.run(request, outputs: outputs, rows: rows, queued: 0)
+                loaded.scheduler.finished(on: loaded)
+                return completion(result)
+            }
         }
-    }
-
-    /// Runs on this thread and counts; `inFlight` was raised by the caller.
-    private static func run(
-        _ request: InferenceRequest,
-        on loaded: LoadedVersion,
-        rows: Int,
-        queued: Int
-    ) -> Result<InferenceResponse, PlatformError> {
-        defer { loaded.inFlight.wrappingDecrement(ordering: .releasing) }
-        let counters = loaded.counters
-        let start = DispatchTime.now().uptimeNanoseconds
-        do {
-            let wanted = request.outputs.isEmpty ? loaded.outputNames : request.outputs
-            let outputs = try loaded.session.run(inputs: request.inputs, outputs: wanted)
-            let nanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start)
-            loaded.saw(nanoseconds: nanoseconds, rows: rows)
-            counters.successes.wrappingIncrement(ordering: .relaxed)
-            counters.computeNanoseconds.wrappingIncrement(by: nanoseconds, ordering: .relaxed)
-            counters.queueNanoseconds.wrappingIncrement(by: queued, ordering: .relaxed)
-            counters.successNanoseconds.wrappingIncrement(by: nanoseconds + queued, ordering: .relaxed)
-            counters.lastInferenceMilliseconds.store(Timestamp(Date()).milliseconds, ordering: .relaxed)
-            return .success(InferenceResponse(model: loaded.model, version: loaded.version, id: request.id, outputs: outputs))
-        } catch {
-            let nanoseconds = Int(DispatchTime.now().uptimeNanoseconds - start)
-            counters.modelFailures.wrappingIncrement(ordering: .relaxed)
-            counters.failureNanoseconds.wrappingIncrement(by: nanoseconds + queued, ordering: .relaxed)
-            return .failure(.wrapping(error, doing: "run model '\(loaded.model)' version \(loaded.version)"))
-        }
+        let entry = QueuedInference(
+            request: request,
+            outputs: outputs,
+            rows: rows,
+            arrived: VersionScheduler.now,
+            completion: completion
+        )
+        loaded.scheduler.add(entry, on: loaded)
     }
 
     // MARK: Control

@@ -24,14 +24,15 @@ public struct InferenceFastRoutes: FastRoutes {
         let parsed: ParsedInference
         do {
             let (model, version) = try Self.target(of: request.path)
-            parsed = try InferenceWire.parse(request, model: model, version: version)
+            parsed = try InferenceWire.parse(request, model: model, version: version, dataPlane: dataPlane)
         } catch {
             return .now(error.inferenceResponse)
         }
+        let encoding = InferenceWire.answerEncoding(request)
         let answer = PendingAnswer(eventLoop: eventLoop)
         dataPlane.infer(parsed.request) { result in
             switch result {
-            case .success(let response): answer.complete(InferenceWire.write(response, binary: parsed.binary))
+            case .success(let response): answer.complete(InferenceWire.write(response, binary: parsed.binary, encoding: encoding))
             case .failure(let error): answer.complete(error.inferenceResponse)
             }
         }

@@ -1,23 +1,22 @@
-import Atomics
-import Foundation
 import HTTPTypes
 public import Hummingbird
 public import Logging
 import NIOCore
 import SlipwayCore
 public import SlipwayHTTP
-import SlipwayInference
 
 /// The rest of the v2 protocol: health, metadata, statistics and Triton's model repository extension.
 public struct InferenceRoutes: Sendable {
-    private let server: EmbeddedModelServer
-    private let isReady: @Sendable () -> Bool
+    private let administration: ModelAdministration
 
     /// - Parameter isReady: Whether everything that must serve does. Without it the server is ready as
     ///   soon as one version is: an empty server never is.
     public init(server: EmbeddedModelServer, isReady: (@Sendable () -> Bool)? = nil) {
-        self.server = server
-        self.isReady = isReady ?? { !server.table.load(ordering: .acquiring).models.isEmpty }
+        self.init(ModelAdministration(server: server, isReady: isReady))
+    }
+
+    public init(_ administration: ModelAdministration) {
+        self.administration = administration
     }
 
     /// The listener that serves these routes, `infer` on its fast path.
@@ -29,7 +28,7 @@ public struct InferenceRoutes: Sendable {
             host: host,
             port: port,
             router: router,
-            fastRoutes: InferenceFastRoutes(dataPlane: server),
+            fastRoutes: InferenceFastRoutes(dataPlane: administration.server),
             logger: logger
         )
     }
@@ -37,27 +36,37 @@ public struct InferenceRoutes: Sendable {
     public func add(to router: Router<PlatformRequestContext>) {
         let v2 = router.group("v2")
         v2.get { _, _ in Response(json: ServerMetadata.json) }
-        v2.get("health/live") { _, _ in Response(status: .ok) }
-        v2.get("health/ready") { _, _ in
-            Response(status: isReady() && !server.isDraining ? .ok : .badRequest)
-        }
+        v2.get("health/live") { _, _ in Response(status: administration.isLive ? .ok : .badRequest) }
+        v2.get("health/ready") { _, _ in Response(status: administration.isReady ? .ok : .badRequest) }
         v2.get("models") { _, _ in
-            Response(json: ["models": .array(server.table.load(ordering: .acquiring).models.keys.sorted().map { .string($0) })])
+            Response(json: ["models": .array(administration.readyModels.map(JSONValue.string))])
         }
-        v2.get("models/stats") { _, _ in
-            Response(json: ["model_stats": .array(server.table.load(ordering: .acquiring).all.map(ServerMetadata.statistics))])
-        }
+        v2.get("models/stats") { _, _ in try answer { try statistics(model: "", version: nil) } }
         for prefix in ["models/:model", "models/:model/versions/:version"] {
-            v2.get(RouterPath(prefix)) { _, context in try answer { try metadata(try version(context)) } }
-            v2.get(RouterPath("\(prefix)/config")) { _, context in try answer { ServerMetadata.config(try version(context)) } }
+            v2.get(RouterPath(prefix)) { _, context in
+                try answer {
+                    let (model, version) = try target(context)
+                    return ServerMetadata.json(try administration.description(model: model, version: version))
+                }
+            }
+            v2.get(RouterPath("\(prefix)/config")) { _, context in
+                try answer {
+                    let (model, version) = try target(context)
+                    return try ModelConfigJSON.value(try administration.config(model: model, version: version))
+                }
+            }
             v2.get(RouterPath("\(prefix)/ready")) { _, context in
-                Response(status: (try? version(context)) == nil ? .badRequest : .ok)
+                guard let (model, version) = try? target(context) else { return Response(status: .badRequest) }
+                return Response(status: administration.isReady(model: model, version: version) ? .ok : .badRequest)
             }
             v2.get(RouterPath("\(prefix)/stats")) { _, context in
-                try answer { ["model_stats": .array(try versions(context).map(ServerMetadata.statistics))] }
+                try answer {
+                    let (model, version) = try target(context)
+                    return try statistics(model: model, version: version)
+                }
             }
         }
-        RepositoryRoutes(control: server.control).add(to: v2.group("repository"))
+        RepositoryRoutes(administration: administration).add(to: v2.group("repository"))
     }
 
     private func answer(_ body: () throws -> JSONValue) throws -> Response {
@@ -68,20 +77,14 @@ public struct InferenceRoutes: Sendable {
         }
     }
 
-    private func version(_ context: PlatformRequestContext) throws(PlatformError) -> LoadedVersion {
+    private func statistics(model: String, version: ModelVersion?) throws(PlatformError) -> JSONValue {
+        ["model_stats": .array(try administration.statistics(model: model, version: version).map(ServerMetadata.json))]
+    }
+
+    /// The model and version that a path names.
+    private func target(_ context: PlatformRequestContext) throws(PlatformError) -> (String, ModelVersion?) {
         var number: ModelVersion?
         if let text = context.parameters.get("version") { number = try ModelVersion(text) }
-        return try server.table.load(ordering: .acquiring).version(number, of: context.parameters.get("model") ?? "")
-    }
-
-    private func versions(_ context: PlatformRequestContext) throws(PlatformError) -> [LoadedVersion] {
-        let one = try version(context)
-        guard context.parameters.get("version") == nil else { return [one] }
-        return server.table.load(ordering: .acquiring).all.filter { $0.model == one.model }
-    }
-
-    private func metadata(_ version: LoadedVersion) throws(PlatformError) -> JSONValue {
-        let versions = server.table.load(ordering: .acquiring).models[version.model]?.versions.keys.sorted() ?? []
-        return ServerMetadata.metadata(version, versions: versions)
+        return (context.parameters.get("model") ?? "", number)
     }
 }

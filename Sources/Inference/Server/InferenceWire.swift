@@ -10,21 +10,43 @@ public enum InferenceWire {
     /// `Inference-Header-Content-Length`: how many bytes of a body are JSON.
     public static let jsonLength = HTTPField.Name("Inference-Header-Content-Length") ?? .contentLength
 
+    /// - Parameter dataPlane: Tells the model's input when the body is that input's bytes and nothing else.
+    /// - Throws: `invalid_argument` in Triton's words; `exhausted` for a body that unfolds to more than
+    ///   ``InferenceLimits/bodyBytesMax``.
     public static func parse(
         _ request: FastRequest,
         model: String,
-        version: ModelVersion?
+        version: ModelVersion?,
+        dataPlane: any InferenceDataPlane
     ) throws(PlatformError) -> ParsedInference {
-        if let encoding = request.head.headerFields[.contentEncoding], encoding.lowercased() != "identity" {
-            throw PlatformError(.invalidArgument, "content encoding '\(encoding.prefix(40))' is not supported", remedy: "send the body uncompressed")
+        var body = request.body
+        if let header = request.head.headerFields[.contentEncoding], let encoding = try BodyEncoding.of(header) {
+            body = try encoding.decoded(body, bytesMax: InferenceLimits.bodyBytesMax)
         }
-        let jsonBytes = try jsonBytes(request.head.headerFields[jsonLength])
-        let parsed = request.body.withUnsafeReadableBytes { bytes in
+        var inference = try parse(body, jsonBytes: jsonBytes(request.head.headerFields[jsonLength]), model: model, version: version, dataPlane: dataPlane)
+        inference.request.cancellation = request.cancellation
+        return inference
+    }
+
+    private static func parse(
+        _ body: ByteBuffer,
+        jsonBytes: Int?,
+        model: String,
+        version: ModelVersion?,
+        dataPlane: any InferenceDataPlane
+    ) throws(PlatformError) -> ParsedInference {
+        guard jsonBytes != 0 else { return try RawInference.parse(body, model: model, version: version, dataPlane: dataPlane) }
+        let parsed = body.withUnsafeReadableBytes { bytes in
             Result { () throws(PlatformError) in
                 try InferenceBody.parseRequest(bytes, jsonBytes: jsonBytes, model: model, version: version)
             }
         }
         return try parsed.get()
+    }
+
+    /// The encoding that the client asks an answer in.
+    public static func answerEncoding(_ request: FastRequest) -> BodyEncoding? {
+        request.head.headerFields[.acceptEncoding].flatMap(BodyEncoding.accepted)
     }
 
     public static func jsonBytes(_ header: String?) throws(PlatformError) -> Int? {
@@ -35,7 +57,19 @@ public enum InferenceWire {
         return count
     }
 
-    public static func write(_ response: InferenceResponse, binary: BinaryOutputs) -> FastResponse {
+    /// - Parameter encoding: ``answerEncoding(_:)``.
+    public static func write(
+        _ response: InferenceResponse,
+        binary: BinaryOutputs,
+        encoding: BodyEncoding? = nil
+    ) -> FastResponse {
+        for output in response.outputs where output.type == .fp16 || output.type == .bf16 {
+            guard !binary.wants(output.name) else { continue }
+            return PlatformError(
+                .invalidArgument,
+                "sending \(output.type.rawValue) data via JSON is not supported. Please use the binary data format for output '\(output.name)'"
+            ).inferenceResponse
+        }
         var body = ByteBuffer()
         var jsonBytes: Int?
         body.writeWithUnsafeMutableBytes(minimumWritableBytes: InferenceBody.bytesMax(of: response, binary: binary)) { space in
@@ -43,13 +77,11 @@ public enum InferenceWire {
             jsonBytes = written.jsonBytes
             return written.bytes
         }
-        guard let jsonBytes else {
-            return FastResponse(status: .ok, headers: [.contentType: "application/json"], body: body)
-        }
-        return FastResponse(
-            status: .ok,
-            headers: [.contentType: "application/octet-stream", jsonLength: "\(jsonBytes)"],
-            body: body
-        )
+        var answer = FastResponse(status: .ok, headers: [.contentType: "application/json"], body: body)
+        if let jsonBytes { answer.headers = [.contentType: "application/octet-stream", jsonLength: "\(jsonBytes)"] }
+        guard let encoding, let encoded = encoding.encoded(body) else { return answer }
+        answer.body = encoded
+        answer.headers[.contentEncoding] = encoding.rawValue
+        return answer
     }
 }

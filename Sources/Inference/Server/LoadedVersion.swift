@@ -7,49 +7,63 @@ final class LoadedVersion: Sendable {
     let model: String
     let version: ModelVersion
     let session: any ModelSession
+    /// What clients may send and get.
     let signature: ModelSignature
     let outputNames: [String]
+    let configuration: VersionConfiguration
+    /// How requests are gathered and run.
+    let policy: BatchingPolicy
+    /// What it was made of: a load of the same changes nothing.
+    let stamp: VersionStamp
+    /// Resident memory that it is taken to need.
+    let bytes: Int
     let counters = VersionCounters()
     let inFlight = ManagedAtomic<Int>(0)
-    /// Nanoseconds that one row takes, as last seen: decides where the next request runs.
-    private let rowNanoseconds: ManagedAtomic<Int>
+    /// Those who wait, and their runs.
+    let scheduler: VersionScheduler
+    let cost: RunCost
+    /// Whether requests may run on an event loop, past the line: they only compute, and alone.
+    let mayRunInline: Bool
+    let gathers: Bool
 
-    init(model: String, version: ModelVersion, session: any ModelSession, rowNanoseconds: Int) {
+    /// Who may unload it without being asked by number.
+    let origin: VersionSource.Origin
+
+    /// - Parameter rowNanoseconds: What one row of zeros took at warm-up.
+    init(
+        model: String,
+        version: ModelVersion,
+        session: any ModelSession,
+        rowNanoseconds: Int,
+        configuration: VersionConfiguration,
+        pools: RunPools,
+        stamp: VersionStamp,
+        origin: VersionSource.Origin = .number,
+        bytes: Int = 0
+    ) {
         self.model = model
         self.version = version
         self.session = session
-        self.signature = session.signature
-        self.outputNames = session.signature.outputs.map(\.name)
-        self.rowNanoseconds = ManagedAtomic(rowNanoseconds)
+        self.signature = configuration.signature
+        self.outputNames = configuration.signature.outputs.map(\.name)
+        self.configuration = configuration
+        self.policy = configuration.policy
+        self.stamp = stamp
+        self.bytes = bytes
+        self.origin = origin
+        gathers = configuration.policy.gathering != nil && configuration.policy.rowsMax > 1
+        mayRunInline = session.isComputeOnly
+        scheduler = VersionScheduler(policy: configuration.policy, isComputeOnly: session.isComputeOnly, pools: pools)
+        let elements = configuration.signature.inputs.reduce(0) { count, spec in
+            count + spec.shape.reduce(1) { $0 * max($1, 1) }
+        }
+        cost = RunCost(elements: elements, nanoseconds: rowNanoseconds)
     }
 
-    /// Whether a request of `rows` rows is short enough to run on an event loop.
-    func fitsEventLoop(rows: Int) -> Bool {
-        let (cost, overflow) = rowNanoseconds.load(ordering: .relaxed).multipliedReportingOverflow(by: max(rows, 1))
-        return !overflow && cost <= ServingLimits.eventLoopNanosecondsMax
+    /// Nanoseconds that a request would hold an event loop; the most there are when it may not.
+    func inlineCost(_ inputs: [Tensor]) -> Int {
+        mayRunInline ? cost.nanoseconds(elements: RunCost.elements(of: inputs)) : .max
     }
-
-    /// Moves the estimate an eighth of the way, so that one slow request does not decide alone, but a
-    /// model that has become slow leaves the event loop within a few requests.
-    func saw(nanoseconds: Int, rows: Int) {
-        let seen = nanoseconds / max(rows, 1)
-        let known = rowNanoseconds.load(ordering: .relaxed)
-        rowNanoseconds.store(known + (seen - known) / 8, ordering: .relaxed)
-    }
-}
-
-/// Counters of one version, in Triton's sense. Relaxed: each is right, a set of them is not one moment's.
-final class VersionCounters: Sendable {
-    let successes = ManagedAtomic<Int>(0)
-    let clientFailures = ManagedAtomic<Int>(0)
-    let modelFailures = ManagedAtomic<Int>(0)
-    let successNanoseconds = ManagedAtomic<Int>(0)
-    let failureNanoseconds = ManagedAtomic<Int>(0)
-    let queueNanoseconds = ManagedAtomic<Int>(0)
-    let computeNanoseconds = ManagedAtomic<Int>(0)
-    let lastInferenceMilliseconds = ManagedAtomic<Int64>(0)
-
-    var failures: Int { clientFailures.load(ordering: .relaxed) + modelFailures.load(ordering: .relaxed) }
 }
 
 /// What serves now: immutable, swapped as one pointer.
@@ -92,11 +106,28 @@ final class ServingTable: AtomicReference, Sendable {
 public enum ServingLimits {
     /// The longest that a request may hold an event loop.
     static let eventLoopNanosecondsMax = 1_000_000
-    /// Requests that may wait for the pool before the next is told to come later.
+    /// About what it costs to give a request to another thread and its answer back.
+    static let handOverNanoseconds = 50_000
+    /// Requests of one version that may wait before the next is told to come later.
     static let poolQueueMax = 4096
+    /// Runs of all versions together that may wait for other processes.
+    static let waitingThreadsMax = 32
+    /// The longest timer; a later moment is looked at again then.
+    static let timerNanosecondsMax: UInt64 = 60_000_000_000
     /// How long an unload waits for what is in flight.
     static let drainSecondsMax = 30
     static let warmUpRuns = 5
+    /// Samples of a configuration's `model_warmup`, and runs of each.
+    static let warmUpSamplesMax = 100
+    static let warmUpCountMax = 1000
+    /// Elements of one tensor of a warm-up.
+    static let warmUpElementsMax = 64 << 20
+    /// Threads that a configuration may ask for in one session.
+    static let sessionThreadsMax = 256
+    /// Runs of one version side by side.
+    static let instancesMax = 64
+    /// Files that one load may carry.
+    static let loadFilesMax = 1000
     /// The largest body of `load`, which may carry a model file.
     static let loadBytesMax = 1 << 30
     static let versionsMax = 10_000

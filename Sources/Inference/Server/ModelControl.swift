@@ -17,18 +17,34 @@ actor ModelControl {
         let reason: String
     }
 
+    /// What became of a load.
+    enum Outcome: Sendable {
+        /// It was ready already.
+        case kept
+        /// It was not there, and is ready now.
+        case opened
+        /// It serves in place of what had its number.
+        case replaced
+    }
+
     let repository: ModelRepository
-    private let runtime: any ModelRuntime
+    let backends: [ModelBackend]
+    private let budget: MemoryBudget
     private let table: ManagedAtomic<ServingTable>
+    private let pools: RunPools
     private var lifecycles: [Key: VersionLifecycle] = [:]
     private var loaded: [Key: LoadedVersion] = [:]
+    /// Bytes that loads under way are expected to need.
+    private var pendingBytes = 0
     /// Those who wait for a version's load or unload to end.
     private var waiting: [Key: [CheckedContinuation<Void, Never>]] = [:]
 
-    init(repository: ModelRepository, runtime: any ModelRuntime, table: ManagedAtomic<ServingTable>) {
+    init(repository: ModelRepository, backends: [ModelBackend], budget: MemoryBudget, table: ManagedAtomic<ServingTable>, pools: RunPools) {
         self.repository = repository
-        self.runtime = runtime
+        self.backends = backends
+        self.budget = budget
         self.table = table
+        self.pools = pools
     }
 
     func index() -> [IndexEntry] {
@@ -38,50 +54,75 @@ actor ModelControl {
         }.sorted { ($0.model, $0.version) < ($1.model, $1.version) }
     }
 
-    /// Loads one version; with `files`, those are put into the repository first.
+    /// Versions that serve and came by one way.
+    func versions(of model: String, from origin: VersionSource.Origin) -> [ModelVersion] {
+        loaded.values.filter { $0.model == model && $0.origin == origin }.map(\.version).sorted()
+    }
+
+    /// Loads one version by its number; with `files`, those are put into the repository first. What is ready stays.
     func load(_ version: ModelVersion, of model: String, files: [String: String] = [:]) async throws {
+        let source = VersionSource(folder: repository.model(model), config: nil, isOverride: false, origin: .number)
+        _ = try await load(version, of: model, from: source, files: files)
+    }
+
+    func load(
+        _ version: ModelVersion,
+        of model: String,
+        from source: VersionSource,
+        files: [String: String] = [:]
+    ) async throws -> Outcome {
         let key = Key(model: model, version: version)
         while true {
             guard lifecycles.count < ServingLimits.versionsMax || lifecycles[key] != nil else {
                 throw PlatformError(.exhausted, "the server holds \(ServingLimits.versionsMax) versions", remedy: "unload some first")
             }
-            switch lifecycles[key, default: VersionLifecycle()].load() {
-            case .none, .drain: return
+            let isSame = loaded[key].map { source.isSame(as: $0) } ?? true
+            var lifecycle = lifecycles[key, default: VersionLifecycle()]
+            switch lifecycle.load(isSame: isSame) {
+            case .none, .drain:
+                return .kept
             case .wait: await change(of: key)
             case .open:
-                var lifecycle = VersionLifecycle()
-                _ = lifecycle.load()
                 lifecycles[key] = lifecycle
-                return try await open(key, files: files)
+                return try await open(key, from: source, files: files)
             }
         }
     }
 
-    private func open(_ key: Key, files: [String: String]) async throws {
+    private func open(_ key: Key, from source: VersionSource, files: [String: String]) async throws -> Outcome {
         defer { wake(key) }
+        let replaced: LoadedVersion?
         do {
             let repository = repository
-            let runtime = runtime
-            let version = try await offActor {
+            let backends = backends
+            let needed = try await offActor {
                 if !files.isEmpty { try repository.put(files, version: key.version, model: key.model) }
-                let session = try runtime.open(file: repository.graph(of: key.version, model: key.model).path)
-                let cost = WarmUp.rowNanoseconds(of: session)
-                return LoadedVersion(model: key.model, version: key.version, session: session, rowNanoseconds: cost)
+                return source.folder.bytes(of: key.version)
+            }
+            try budget.admit(needed, of: "version \(key.version) of '\(key.model)'", pending: pendingBytes, loaded: Array(loaded.values))
+            pendingBytes += needed
+            defer { pendingBytes -= needed }
+            let (budget, pools) = (budget, pools)
+            // What the platform loaded stays the platform's, with whatever configuration.
+            let origin = loaded[key]?.origin ?? source.origin
+            let version = try await offActor {
+                try VersionOpening(key: key, source: source, origin: origin, backends: backends, budget: budget, pools: pools)
+                    .open(bytes: needed)
             }
             lifecycles[key]?.opened()
-            loaded[key] = version
+            replaced = loaded.updateValue(version, forKey: key)
             publish()
         } catch {
             let failure = PlatformError.wrapping(error, doing: "load version \(key.version) of '\(key.model)'")
             lifecycles[key]?.failed(failure.message)
             throw failure
         }
+        guard let replaced else { return .opened }
+        await idle(replaced)
+        return .replaced
     }
 
     /// Unloads one version once nothing is in flight on it.
-    ///
-    /// - Parameter waits: When false, answers at once and drains in the background of the call's caller;
-    ///   Triton's unload answers so.
     func unload(_ version: ModelVersion, of model: String) async throws {
         let key = Key(model: model, version: version)
         while true {
@@ -109,13 +150,19 @@ actor ModelControl {
         defer { wake(key) }
         let version = loaded.removeValue(forKey: key)
         publish()
+        if let version { await idle(version) }
+        lifecycles[key]?.drained()
+    }
+
+    /// Waits until nothing is in flight on a version that the table no longer has, at most
+    /// ``ServingLimits/drainSecondsMax``.
+    private func idle(_ version: LoadedVersion) async {
         let deadline = ContinuousClock.now + .seconds(ServingLimits.drainSecondsMax)
-        while let version, version.inFlight.load(ordering: .acquiring) > 0, ContinuousClock.now < deadline {
+        while version.inFlight.load(ordering: .acquiring) > 0, ContinuousClock.now < deadline {
             // Sleeping ends early only when the caller is cancelled; the session then closes with its
             // last request, as every request holds it.
             do { try await Task.sleep(for: .milliseconds(1)) } catch { break }
         }
-        lifecycles[key]?.drained()
     }
 
     private func publish() {
@@ -137,36 +184,5 @@ actor ModelControl {
                 continuation.resume(with: Swift.Result { try work() })
             }
         }
-    }
-}
-
-/// Runs a new session on zeros, so that the first request pays for nothing, and times it.
-enum WarmUp {
-    /// - Returns: Nanoseconds a row, the smallest of a few runs; a graph that cannot run on zeros counts
-    ///   as too slow for an event loop.
-    static func rowNanoseconds(of session: any ModelSession) -> Int {
-        let inputs = session.signature.inputs.map(zeros)
-        let outputs = session.signature.outputs.map(\.name)
-        var best = Int.max
-        for _ in 0..<ServingLimits.warmUpRuns {
-            let start = DispatchTime.now().uptimeNanoseconds
-            guard (try? session.run(inputs: inputs, outputs: outputs)) != nil else {
-                return ServingLimits.eventLoopNanosecondsMax + 1
-            }
-            best = min(best, Int(DispatchTime.now().uptimeNanoseconds - start))
-            if best > ServingLimits.eventLoopNanosecondsMax { break }
-        }
-        return best
-    }
-
-    private static func zeros(_ spec: TensorSpec) -> Tensor {
-        let shape = spec.shape.map { $0 < 0 ? 1 : $0 }
-        let count = shape.reduce(1, *)
-        guard let width = spec.type.width else {
-            return Tensor(name: spec.name, type: spec.type, shape: shape, storage: .strings(Array(repeating: [], count: count)))
-        }
-        let bytes = TensorBytes(count: count * width)
-        bytes.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: count * width)
-        return Tensor(name: spec.name, type: spec.type, shape: shape, storage: .fixed(bytes))
     }
 }

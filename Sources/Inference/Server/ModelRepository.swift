@@ -11,41 +11,28 @@ public struct ModelRepository: Sendable {
         self.folder = folder
     }
 
-    func graph(of version: ModelVersion, model: String) -> URL {
-        versionFolder(version, model).appending(path: "model.onnx")
+    func model(_ name: String) -> ModelFolder {
+        ModelFolder(url: folder.appending(path: name), model: name)
     }
 
-    /// Every model of the folder with the versions that have a graph, lowest first.
-    func scan() throws(PlatformError) -> [String: [ModelVersion]] {
+    /// Whether there is a folder of that name.
+    func holds(_ name: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: folder.appending(path: name).path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
+    /// The name of every model's folder.
+    func scan() throws(PlatformError) -> [String] {
         do {
-            var models: [String: [ModelVersion]] = [:]
-            guard FileManager.default.fileExists(atPath: folder.path) else { return models }
-            for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where (try? ModelName(name)) != nil {
-                models[name] = try versions(of: name)
-            }
-            return models
+            guard FileManager.default.fileExists(atPath: folder.path) else { return [] }
+            return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { (try? ModelName($0)) != nil && holds($0) }
         } catch {
             throw .wrapping(error, doing: "read the model repository", code: .unavailable)
         }
     }
 
-    func versions(of model: String) throws(PlatformError) -> [ModelVersion] {
-        do {
-            let place = folder.appending(path: model)
-            return try FileManager.default.contentsOfDirectory(atPath: place.path)
-                .compactMap { try? ModelVersion($0) }
-                .filter { FileManager.default.fileExists(atPath: graph(of: $0, model: model).path) }
-                .sorted()
-        } catch {
-            throw PlatformError(.notFound, "failed to load '\(model)': there is no such model in the repository", cause: error)
-        }
-    }
-
     /// Puts `files` (path inside the version → file) in as one version, in place of what was there.
     func put(_ files: [String: String], version: ModelVersion, model: String) throws(PlatformError) {
-        guard files["model.onnx"] != nil else {
-            throw PlatformError(.invalidArgument, "version \(version) of '\(model)' has no 'model.onnx'")
-        }
         let place = versionFolder(version, model)
         let beside = folder.appending(path: model).appending(path: ".\(version)-\(UUID().uuidString)")
         do {

@@ -25,10 +25,13 @@ extension PlatformError.Code {
 extension PlatformError {
     /// `{"error": "…"}`: every error of the protocol.
     public var inferenceResponse: FastResponse {
+        var headers: HTTPFields = [.contentType: "application/json"]
+        // Both pass by themselves: clients that know the header come back and need not guess when.
+        if code == .exhausted || code == .unavailable { headers[.retryAfter] = "1" }
         let body = JSONValue.object(["error": .string(message)]).canonicalBytes
         return FastResponse(
             status: code.inferenceStatus,
-            headers: [.contentType: "application/json"],
+            headers: headers,
             body: ByteBuffer(bytes: body)
         )
     }

@@ -1,78 +1,73 @@
-import Atomics
 import SlipwayCore
 import SlipwayInference
 
-/// What the server tells of itself and its models, in Triton's shapes.
+/// What the server tells of itself and its models, as JSON in Triton's shapes.
 enum ServerMetadata {
-    static let version = "0.1.0"
-
     static let json: JSONValue = [
-        "name": "slipway",
-        "version": .string(version),
-        "extensions": ["model_repository", "model_configuration", "binary_tensor_data", "statistics", "parameters"],
+        "name": .string(ServerDescription.name),
+        "version": .string(ServerDescription.version),
+        "extensions": .array(ServerDescription.extensions.map(JSONValue.string)),
     ]
 
-    static func metadata(_ loaded: LoadedVersion, versions: [ModelVersion]) -> JSONValue {
+    static func json(_ model: ModelDescription) -> JSONValue {
         [
-            "name": .string(loaded.model),
-            "versions": .array(versions.map { .string("\($0)") }),
-            "platform": "onnxruntime_onnx",
-            "inputs": .array(loaded.signature.inputs.map(tensor)),
-            "outputs": .array(loaded.signature.outputs.map(tensor)),
+            "name": .string(model.name),
+            "versions": .array(model.versions.map { .string("\($0)") }),
+            "platform": .string(model.platform),
+            "inputs": .array(model.inputs.map(tensor)),
+            "outputs": .array(model.outputs.map(tensor)),
         ]
     }
 
     private static func tensor(_ spec: TensorSpec) -> JSONValue {
-        ["name": .string(spec.name), "datatype": .string(spec.type.rawValue), "shape": dimensions(spec)]
-    }
-
-    private static func dimensions(_ spec: TensorSpec) -> JSONValue {
-        .array(spec.shape.map { .int(Int64($0)) })
-    }
-
-    static func config(_ loaded: LoadedVersion) -> JSONValue {
         [
-            "name": .string(loaded.model),
-            "platform": "onnxruntime_onnx",
-            "backend": "onnxruntime",
-            "max_batch_size": 0,
-            "default_model_filename": "model.onnx",
-            "version_policy": ["specific": ["versions": [.int(Int64(loaded.version.number))]]],
-            "input": .array(loaded.signature.inputs.map(configTensor)),
-            "output": .array(loaded.signature.outputs.map(configTensor)),
+            "name": .string(spec.name), "datatype": .string(spec.type.rawValue),
+            "shape": .array(spec.shape.map { .int(Int64($0)) }),
         ]
     }
 
-    private static func configTensor(_ spec: TensorSpec) -> JSONValue {
-        // The configuration has its own word for byte strings.
-        let type = spec.type == .bytes ? "STRING" : spec.type.rawValue
-        return ["name": .string(spec.name), "data_type": .string("TYPE_\(type)"), "dims": dimensions(spec)]
+    static func json(_ entry: RepositoryEntry) -> JSONValue {
+        var members: [String: JSONValue] = ["name": .string(entry.name)]
+        if !entry.version.isEmpty { members["version"] = .string(entry.version) }
+        if !entry.state.isEmpty { members["state"] = .string(entry.state) }
+        if !entry.reason.isEmpty { members["reason"] = .string(entry.reason) }
+        return .object(members)
     }
 
     /// Durations in nanoseconds, `last_inference` in milliseconds since 1970.
-    static func statistics(_ loaded: LoadedVersion) -> JSONValue {
-        let counters = loaded.counters
-        let successes = counters.successes.load(ordering: .relaxed)
-        let entry = { (count: Int, nanoseconds: Int) -> JSONValue in
-            ["count": .int(Int64(count)), "ns": .int(Int64(nanoseconds))]
-        }
-        return [
-            "name": .string(loaded.model),
-            "version": .string("\(loaded.version)"),
-            "last_inference": .int(counters.lastInferenceMilliseconds.load(ordering: .relaxed)),
-            "inference_count": .int(Int64(successes)),
-            "execution_count": .int(Int64(successes)),
+    static func json(_ statistics: VersionStatistics) -> JSONValue {
+        [
+            "name": .string(statistics.model),
+            "version": .string(statistics.version),
+            "last_inference": .int(statistics.lastInference),
+            "inference_count": .int(Int64(statistics.inferenceCount)),
+            "execution_count": .int(Int64(statistics.executionCount)),
             "inference_stats": [
-                "success": entry(successes, counters.successNanoseconds.load(ordering: .relaxed)),
-                "fail": entry(counters.failures, counters.failureNanoseconds.load(ordering: .relaxed)),
-                "queue": entry(successes, counters.queueNanoseconds.load(ordering: .relaxed)),
-                "compute_input": entry(successes, 0),
-                "compute_infer": entry(successes, counters.computeNanoseconds.load(ordering: .relaxed)),
-                "compute_output": entry(successes, 0),
-                "cache_hit": entry(0, 0),
-                "cache_miss": entry(0, 0),
+                "success": json(statistics.success),
+                "fail": json(statistics.fail),
+                "queue": json(statistics.queue),
+                "compute_input": json(statistics.computeInput),
+                "compute_infer": json(statistics.computeInfer),
+                "compute_output": json(statistics.computeOutput),
+                "cache_hit": ["count": 0, "ns": 0],
+                "cache_miss": ["count": 0, "ns": 0],
             ],
-            "batch_stats": [],
+            "response_stats": [:],
+            "batch_stats": .array(
+                statistics.batches.map { batch in
+                    [
+                        "batch_size": .int(Int64(batch.rows)),
+                        "compute_input": json(batch.computeInput),
+                        "compute_infer": json(batch.computeInfer),
+                        "compute_output": json(batch.computeOutput),
+                    ]
+                }
+            ),
+            "memory_usage": [],
         ]
+    }
+
+    private static func json(_ duration: VersionStatistics.Duration) -> JSONValue {
+        ["count": .int(Int64(duration.count)), "ns": .int(Int64(duration.nanoseconds))]
     }
 }

@@ -8,6 +8,8 @@ struct VersionLifecycle: Equatable {
     enum State: Equatable {
         case loading
         case ready
+        /// Serves, while what shall take its place is opened.
+        case replacing
         /// Takes no new request; those in flight finish.
         case unloading
         case unavailable(reason: String)
@@ -25,10 +27,14 @@ struct VersionLifecycle: Equatable {
 
     private(set) var state: State = .unavailable(reason: "")
 
-    mutating func load() -> Action {
+    /// - Parameter isSame: Whether what is asked for is what is ready.
+    mutating func load(isSame: Bool = true) -> Action {
         switch state {
-        case .ready: return .none
-        case .loading, .unloading: return .wait
+        case .ready where isSame: return .none
+        case .ready:
+            state = .replacing
+            return .open
+        case .loading, .replacing, .unloading: return .wait
         case .unavailable:
             state = .loading
             return .open
@@ -36,19 +42,20 @@ struct VersionLifecycle: Equatable {
     }
 
     mutating func opened() {
-        precondition(state == .loading, "opened while \(state)")
+        precondition(state == .loading || state == .replacing, "opened while \(state)")
         state = .ready
     }
 
+    /// A failed replacement leaves what serves.
     mutating func failed(_ reason: String) {
-        precondition(state == .loading, "failed while \(state)")
-        state = .unavailable(reason: reason)
+        precondition(state == .loading || state == .replacing, "failed while \(state)")
+        state = state == .replacing ? .ready : .unavailable(reason: reason)
     }
 
     mutating func unload() -> Action {
         switch state {
         case .unavailable: return .none
-        case .loading, .unloading: return .wait
+        case .loading, .replacing, .unloading: return .wait
         case .ready:
             state = .unloading
             return .drain
@@ -64,7 +71,7 @@ struct VersionLifecycle: Equatable {
     var served: (ServedVersion.State, reason: String) {
         switch state {
         case .loading: (.loading, "")
-        case .ready: (.ready, "")
+        case .ready, .replacing: (.ready, "")
         case .unloading: (.unloading, "")
         case .unavailable(let reason): (.unavailable, reason)
         }

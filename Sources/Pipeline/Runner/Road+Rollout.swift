@@ -72,12 +72,15 @@ extension Road {
 
     private func promote() async throws {
         try await step(.shift, "promote") { record in
+            let candidate = try requireCandidate(record)
+            let before = try record.releaseBefore.map { try ReleaseFile.parse($0, path: releases.path) }
             let release = try Release(
                 model: model,
-                variants: [
-                    .init(alias: try Alias("A"), version: try requireCandidate(record), weight: .whole)
-                ],
-                lastGood: record.champion
+                variants: [.init(alias: try Alias("A"), version: candidate, weight: .whole)],
+                lastGood: record.champion,
+                shadow: before?.shadow(beside: candidate),
+                stickiness: before?.stickiness,
+                allowsVariantHeader: before?.allowsVariantHeader ?? false
             )
             let lines = try await carryOut(
                 ReleaseFile.text(release),
@@ -124,7 +127,8 @@ extension Road {
             let alone = Release.Variant(alias: try Alias("A"), version: candidate, weight: .whole)
             return ReleaseFile.text(try Release(model: model, variants: [alone], lastGood: candidate))
         }
-        let champion = try ReleaseFile.parse(before, path: releases.path).champion
+        let serving = try ReleaseFile.parse(before, path: releases.path)
+        let champion = serving.champion
         let alias = try Alias(champion.alias.text == "B" ? "A" : "B")
         return ReleaseFile.text(
             try Release(
@@ -133,7 +137,10 @@ extension Road {
                     .init(alias: champion.alias, version: champion.version, weight: weight.rest),
                     .init(alias: alias, version: candidate, weight: weight),
                 ],
-                lastGood: champion.version
+                lastGood: champion.version,
+                shadow: serving.shadow(beside: candidate),
+                stickiness: serving.stickiness,
+                allowsVariantHeader: serving.allowsVariantHeader
             )
         )
     }

@@ -77,10 +77,30 @@ public struct HTTPGatewayControl: GatewayControl {
         }
         var lastGood: ModelVersion?
         if let number = item["lastGood"]?.intValue { lastGood = try ModelVersion(Int(clamping: number)) }
+        var shadow: Release.Shadow?
+        var report: ShadowReport?
+        if let member = item["shadow"] {
+            shadow = try Release.Shadow(json: member)
+            let counts = member["counts"]?.objectValue ?? [:]
+            report = ShadowReport(
+                isMirrored: member["mirrored"]?.boolValue ?? false,
+                counts: counts.compactMapValues { $0.intValue.map { Int(clamping: $0) } }
+            )
+        }
+        var stickiness: Release.Stickiness?
+        if let member = item["stickiness"] { stickiness = try Release.Stickiness(json: member) }
         return ServingRoute(
-            release: try Release(model: try ModelName(item["model"]?.stringValue ?? ""), variants: variants, lastGood: lastGood),
+            release: try Release(
+                model: try ModelName(item["model"]?.stringValue ?? ""),
+                variants: variants,
+                lastGood: lastGood,
+                shadow: shadow,
+                stickiness: stickiness,
+                allowsVariantHeader: item["variantHeader"]?.boolValue ?? false
+            ),
             commit: try CommitID(item["commit"]?.stringValue ?? ""),
-            generation: Int(clamping: item["generation"]?.intValue ?? 0)
+            generation: Int(clamping: item["generation"]?.intValue ?? 0),
+            shadow: report
         )
     }
 

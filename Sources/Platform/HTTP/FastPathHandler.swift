@@ -1,6 +1,7 @@
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
+import SlipwayCore
 
 /// Answers ``FastRoutes`` on the event loop and passes everything else on to the router.
 ///
@@ -43,6 +44,10 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isQuiescing = false
     private var lastActivity = NIODeadline.now()
     private var idleCheck: Scheduled<Void>?
+    /// One for the connection: it has one request under way at a time.
+    private let cancellation = Cancellation()
+    /// Known once the first request is there.
+    private var knownPeer: UInt64?
     /// Whether the handler in front of the decoder has a request that is being answered.
     private var isPlainBusy = false
 
@@ -80,6 +85,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         idleCheck = nil
         waiting.removeAll()
         exchange = .refused
+        cancellation.cancel()
         context.fireChannelInactive()
     }
 
@@ -127,7 +133,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.none, _), (.refused, _): break
         case (.collecting(let head, let path, let body), .body(let more)): collect(more, head, path, body, context)
         case (.collecting(let head, let path, let body), .end):
-            answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer()), context)
+            answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer(), cancellation: cancellation, peer: peer(context)), context)
         case (.routed(_, let responseEnded), .end):
             exchange = .routed(requestEnded: true, responseEnded: responseEnded)
             pass(part, context)
@@ -197,6 +203,13 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 self.finishExchange(context)
             }
         }
+    }
+
+    private func peer(_ context: ChannelHandlerContext) -> UInt64 {
+        if let knownPeer { return knownPeer }
+        let hash = context.channel.peerHash
+        knownPeer = hash
+        return hash
     }
 
     // MARK: Responses

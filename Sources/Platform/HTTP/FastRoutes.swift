@@ -1,5 +1,6 @@
 public import HTTPTypes
 public import NIOCore
+public import SlipwayCore
 
 /// Requests that are answered on the event loop, before the router: the hot path.
 ///
@@ -30,11 +31,17 @@ public struct FastRequest: Sendable {
     /// The path of ``head`` without its query; never empty.
     public let path: String
     public let body: ByteBuffer
+    /// Set when the connection closes: nobody waits for the answer any more.
+    public let cancellation: Cancellation?
+    /// A hash of the address at the other end; 0 when there is none.
+    public let peer: UInt64
 
-    public init(head: HTTPRequest, path: String, body: ByteBuffer) {
+    public init(head: HTTPRequest, path: String, body: ByteBuffer, cancellation: Cancellation? = nil, peer: UInt64 = 0) {
         self.head = head
         self.path = path
         self.body = body
+        self.cancellation = cancellation
+        self.peer = peer
     }
 }
 

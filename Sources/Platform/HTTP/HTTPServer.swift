@@ -1,7 +1,6 @@
 public import Hummingbird
 import HummingbirdCore
 public import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 public import NIOPosix
 public import ServiceLifecycle
@@ -120,40 +119,4 @@ public enum ServerLimits {
     public static let backlog = 4096
     /// Parts of pipelined requests that one connection may have waiting before it is read no further.
     static let pipelinedPartsMax = 64
-}
-
-/// A port number that will be known later.
-private final class BoundPort: Sendable {
-    private enum State {
-        case waiting([CheckedContinuation<Int, any Error>])
-        case known(Result<Int, any Error>)
-    }
-
-    private let state = NIOLockedValueBox<State>(.waiting([]))
-
-    func value() async throws -> Int {
-        try await withCheckedThrowingContinuation { continuation in
-            let known: Result<Int, any Error>? = state.withLockedValue { state in
-                switch state {
-                case .known(let result): return result
-                case .waiting(let others):
-                    state = .waiting(others + [continuation])
-                    return nil
-                }
-            }
-            if let known { continuation.resume(with: known) }
-        }
-    }
-
-    func succeed(_ port: Int) { settle(.success(port)) }
-    func fail(_ error: any Error) { settle(.failure(error)) }
-
-    private func settle(_ result: Result<Int, any Error>) {
-        let waiting: [CheckedContinuation<Int, any Error>] = state.withLockedValue { state in
-            guard case .waiting(let continuations) = state else { return [] }
-            state = .known(result)
-            return continuations
-        }
-        for continuation in waiting { continuation.resume(with: result) }
-    }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import NIOCore
+import SlipwayCore
 
 /// Answers ``FastRoutes`` before HTTP is decoded, as long as a connection asks for nothing else.
 ///
@@ -40,6 +41,10 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
     private var isReadHeld = false
     private var heldEvents: [Any] = []
     private var isQuiescing = false
+    /// One for the connection: it has one request under way at a time.
+    private let cancellation = Cancellation()
+    /// Known once the first request is there.
+    private var knownPeer: UInt64?
 
     init(routes: any FastRoutes, clock: FastPathHandler) {
         self.routes = routes
@@ -79,6 +84,7 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
     func channelInactive(context: ChannelHandlerContext) {
         received = nil
         exchange = .closing
+        cancellation.cancel()
         context.fireChannelInactive()
     }
 
@@ -101,7 +107,7 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
             whole.moveReaderIndex(forwardBy: head.byteCount)
             guard let body = whole.readSlice(length: head.contentLength) else { return leave(context) }
             if whole.readableBytes > 0 { received = whole }
-            answer(FastRequest(head: head.request, path: head.path, body: body), context)
+            answer(FastRequest(head: head.request, path: head.path, body: body, cancellation: cancellation, peer: peer(context)), context)
         }
     }
 
@@ -159,6 +165,13 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
             context.fireChannelReadComplete()
         }
         context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    private func peer(_ context: ChannelHandlerContext) -> UInt64 {
+        if let knownPeer { return knownPeer }
+        let hash = context.channel.peerHash
+        knownPeer = hash
+        return hash
     }
 
     // MARK: Responses

@@ -7,7 +7,8 @@ public import SlipwayCore
 /// them loses nothing. When everything agrees the plan is empty.
 ///
 /// The order keeps the promise that no traffic meets a version that is not ready: load on every model
-/// server, then route, then mirror the aliases, and unload only what no gateway names and nothing uses.
+/// server, then route, then mirror the aliases, then load the shadow, for which nothing waits, and unload
+/// only what no gateway names and nothing uses.
 public struct ReconcilePlan: Sendable, Hashable {
     public enum Action: Sendable, Hashable {
         case load(ModelName, ModelVersion, server: String)
@@ -67,11 +68,12 @@ public struct ReconcilePlan: Sendable, Hashable {
         var actions: [Action] = []
         for (model, entry) in desired.releases.entries.sorted(by: { $0.key < $1.key }) {
             let release = entry.release
-            let missing = Self.loads(release, observed)
+            let missing = Self.loads(release.requiredVersions, release.model, observed)
             actions += missing
             let blocked = Self.isBlocked(release, observed, planned: missing)
             if !blocked { actions += Self.reloads(release, entry.commit, observed) }
             actions += Self.aliasMoves(model, release, observed)
+            actions += Self.loads(release.namedVersions.subtracting(release.requiredVersions), model, observed)
         }
         actions += Self.goneAliases(desired, observed)
         actions += Self.unloads(desired, observed)
@@ -80,11 +82,11 @@ public struct ReconcilePlan: Sendable, Hashable {
 
     public var isEmpty: Bool { actions.isEmpty }
 
-    private static func loads(_ release: Release, _ observed: Observed) -> [Action] {
+    private static func loads(_ versions: Set<ModelVersion>, _ model: ModelName, _ observed: Observed) -> [Action] {
         observed.servers.sorted { $0.key < $1.key }.flatMap { address, server -> [Action] in
             guard let server else { return [] }
-            let ready = server.ready[release.model] ?? []
-            return release.requiredVersions.subtracting(ready).sorted().map { .load(release.model, $0, server: address) }
+            let ready = server.ready[model] ?? []
+            return versions.subtracting(ready).sorted().map { .load(model, $0, server: address) }
         }
     }
 
@@ -140,10 +142,11 @@ public struct ReconcilePlan: Sendable, Hashable {
             let models = Set(server.ready.keys).union(server.present.keys).sorted()
             return models.flatMap { model -> [Action] in
                 let there = (server.ready[model] ?? []).union(server.present[model] ?? [])
-                var needed = desired.releases.entries[model]?.release.requiredVersions ?? []
+                var needed = desired.releases.entries[model]?.release.namedVersions ?? []
                 needed.formUnion(desired.held[model] ?? [])
                 for route in routed where route.release.model == model {
                     needed.formUnion(route.release.variants.map(\.version))
+                    if let shadow = route.release.shadow { needed.insert(shadow.version) }
                 }
                 return there.subtracting(needed).sorted().map { .unload(model, $0, server: address) }
             }

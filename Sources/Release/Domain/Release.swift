@@ -3,7 +3,7 @@ public import SlipwayCore
 /// What serves for one model: the content of `envs/<env>/models/<model>.yaml`.
 ///
 /// Valid by construction: at least one variant, no alias twice, no version twice, weights that add up to
-/// 100.
+/// 100, a shadow that is none of the variants.
 public struct Release: Sendable, Hashable, Codable {
     public struct Variant: Sendable, Hashable, Codable {
         public let alias: Alias
@@ -25,9 +25,22 @@ public struct Release: Sendable, Hashable, Codable {
     public let variants: [Variant]
     /// The version to go back to.
     public let lastGood: ModelVersion?
+    /// The version that gets copies of requests.
+    public let shadow: Shadow?
+    /// What makes clients sticky besides the header `x-client-id`.
+    public let stickiness: Stickiness?
+    /// Whether testers may choose their variant with the header `x-variant`.
+    public let allowsVariantHeader: Bool
 
     /// - Throws: `invalid_argument` that says which rule is broken.
-    public init(model: ModelName, variants: [Variant], lastGood: ModelVersion?) throws(PlatformError) {
+    public init(
+        model: ModelName,
+        variants: [Variant],
+        lastGood: ModelVersion?,
+        shadow: Shadow? = nil,
+        stickiness: Stickiness? = nil,
+        allowsVariantHeader: Bool = false
+    ) throws(PlatformError) {
         guard !variants.isEmpty else {
             throw PlatformError(.invalidArgument, "release '\(model)' has no variant", remedy: "declare at least one under spec.variants")
         }
@@ -48,15 +61,49 @@ public struct Release: Sendable, Hashable, Codable {
                 "the weights of release '\(model)' add up to \(Weight.text(hundredths: sum)), not 100"
             )
         }
+        if let shadow, variants.contains(where: { $0.version == shadow.version }) {
+            throw PlatformError(
+                .invalidArgument,
+                "release '\(model)' has version \(shadow.version) as a variant and as its shadow",
+                remedy: "take it out of spec.shadow or out of spec.variants"
+            )
+        }
         self.model = model
         self.variants = variants.sorted { $0.alias < $1.alias }
         self.lastGood = lastGood
+        self.shadow = shadow
+        self.stickiness = stickiness
+        self.allowsVariantHeader = allowsVariantHeader
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case model, variants, lastGood, shadow, stickiness, allowsVariantHeader, features
+    }
+
+    /// Reads what an older version has written as well: what it did not know is off.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        try self.init(
+            model: try container.decode(ModelName.self, forKey: .model),
+            variants: try container.decode([Variant].self, forKey: .variants),
+            lastGood: try container.decodeIfPresent(ModelVersion.self, forKey: .lastGood),
+            shadow: try container.decodeIfPresent(Shadow.self, forKey: .shadow),
+            stickiness: try container.decodeIfPresent(Stickiness.self, forKey: .stickiness),
+            allowsVariantHeader: try container.decodeIfPresent(Bool.self, forKey: .allowsVariantHeader) ?? false
+        )
+        features = try container.decodeIfPresent(Features.self, forKey: .features)
     }
 
     /// Versions that must be loaded: every variant's, whatever its weight, and the last good one, so
     /// that going back needs no load.
     public var requiredVersions: Set<ModelVersion> {
         Set(variants.map(\.version)).union(lastGood.map { [$0] } ?? [])
+    }
+
+    /// Versions that the release names: what must be loaded, and the shadow, which is loaded too but
+    /// keeps nothing waiting.
+    public var namedVersions: Set<ModelVersion> {
+        requiredVersions.union(shadow.map { [$0.version] } ?? [])
     }
 
     public func variant(_ alias: Alias) -> Variant? {

@@ -65,7 +65,7 @@ public struct ReleaseAcceptance: Sendable, Hashable {
         before: Release?,
         knows: (ModelName, ModelVersion) -> Bool?
     ) throws(PlatformError) {
-        for version in release.requiredVersions.sorted() where before?.requiredVersions.contains(version) != true {
+        for version in release.namedVersions.sorted() where before?.namedVersions.contains(version) != true {
             switch knows(release.model, version) {
             case true?: continue
             case false?:

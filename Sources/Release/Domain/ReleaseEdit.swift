@@ -20,7 +20,10 @@ extension Release {
                 Variant(alias: champion.alias, version: champion.version, weight: .whole),
                 Variant(alias: alias, version: candidate, weight: .zero),
             ],
-            lastGood: champion.version
+            lastGood: champion.version,
+            shadow: release.shadow(beside: candidate),
+            stickiness: release.stickiness,
+            allowsVariantHeader: release.allowsVariantHeader
         )
     }
 
@@ -34,7 +37,7 @@ extension Release {
             let share = variant.version == candidate ? weight : weight.rest
             shifted.append(Variant(alias: variant.alias, version: variant.version, weight: share))
         }
-        return try Release(model: model, variants: shifted, lastGood: lastGood)
+        return try with(shifted, shadow: shadow)
     }
 
     /// Makes `candidate` the only variant, as `A`; who was champion before becomes the last good.
@@ -43,15 +46,41 @@ extension Release {
             throw PlatformError(.failedPrecondition, "release '\(model)' has no version \(candidate)")
         }
         let only = Variant(alias: try Alias("A"), version: candidate, weight: .whole)
-        return try Release(model: model, variants: [only], lastGood: lastGood)
+        return try with([only], shadow: shadow)
     }
 
-    /// What serves after going back: the last good version alone.
+    /// What serves after going back: the last good version alone, without a shadow.
     public func rollingBack() throws(PlatformError) -> Release {
         guard let lastGood else {
             throw PlatformError(.failedPrecondition, "release '\(model)' names no last good version", remedy: "write spec.lastGood into the release file")
         }
         let only = Variant(alias: try Alias("A"), version: lastGood, weight: .whole)
-        return try Release(model: model, variants: [only], lastGood: lastGood)
+        return try with([only], shadow: nil)
+    }
+
+    /// Gives copies of `percent` of the requests to a version that answers nobody.
+    ///
+    /// - Throws: `failed_precondition` when the version is a variant already.
+    public func shadowing(_ shadow: Shadow) throws(PlatformError) -> Release {
+        guard !variants.contains(where: { $0.version == shadow.version }) else {
+            throw PlatformError(.failedPrecondition, "version \(shadow.version) of '\(model)' serves already")
+        }
+        return try with(variants, shadow: shadow)
+    }
+
+    /// The shadow, unless it is the version that comes out of it to serve.
+    public func shadow(beside candidate: ModelVersion) -> Shadow? {
+        shadow?.version == candidate ? nil : shadow
+    }
+
+    private func with(_ variants: [Variant], shadow: Shadow?) throws(PlatformError) -> Release {
+        try Release(
+            model: model,
+            variants: variants,
+            lastGood: lastGood,
+            shadow: shadow,
+            stickiness: stickiness,
+            allowsVariantHeader: allowsVariantHeader
+        )
     }
 }

@@ -36,14 +36,26 @@ public enum ReleaseFile {
             throw (metadata ?? root).mistake("name", "must be '\(model)', as the file is called")
         }
         guard let spec = try root.section("spec") else { throw root.mistake("spec", "is missing") }
-        try spec.expect(["variants", "lastGood", "features"])
+        try spec.expect(["variants", "lastGood", "shadow", "stickiness", "variantHeader", "features"])
         guard let section = try spec.section("variants") else { throw spec.mistake("variants", "is missing") }
         var variants: [Release.Variant] = []
         for key in section.keys { variants.append(try variant(key, in: section)) }
         var lastGood: ModelVersion?
         if spec.has("lastGood") { lastGood = try version("lastGood", in: spec) }
+        var shadow: Release.Shadow?
+        if let section = try spec.section("shadow") { shadow = try Self.shadow(section) }
+        var stickiness: Release.Stickiness?
+        if let section = try spec.section("stickiness") { stickiness = try Self.stickiness(section) }
+        let allowsVariantHeader = try spec.flag("variantHeader") ?? false
         do {
-            return try Release(model: model, variants: variants, lastGood: lastGood)
+            return try Release(
+                model: model,
+                variants: variants,
+                lastGood: lastGood,
+                shadow: shadow,
+                stickiness: stickiness,
+                allowsVariantHeader: allowsVariantHeader
+            )
         } catch {
             throw PlatformError(.invalidArgument, "\(path):\(spec.lineOf("variants")): \(error.message)", remedy: error.remedy)
         }
@@ -60,6 +72,39 @@ public enum ReleaseFile {
             return Release.Variant(alias: alias, version: try version("version", in: body), weight: try Weight(percent: percent))
         } catch where error.message.hasPrefix("weight") {
             throw body.mistake("weight", "must have at most two decimals")
+        }
+    }
+
+    private static func shadow(_ body: YAMLSection) throws(PlatformError) -> Release.Shadow {
+        try body.expect(["version", "percent", "compare", "absolute", "relative", "queue"])
+        guard let percent = try body.number("percent", in: 0...100) else { throw body.mistake("percent", "is missing") }
+        guard let share = try? Weight(percent: percent) else { throw body.mistake("percent", "must have at most two decimals") }
+        let compare = try body.choice("compare", Release.Shadow.Comparison.self) ?? .exact
+        for key in ["absolute", "relative"] where body.has(key) && compare != .tolerance {
+            throw body.mistake(key, "means something only with 'compare: tolerance'")
+        }
+        return Release.Shadow(
+            version: try version("version", in: body),
+            percent: share,
+            compare: compare,
+            absolute: try body.number("absolute", in: 0...1e12) ?? Release.Shadow.absoluteDefault,
+            relative: try body.number("relative", in: 0...1) ?? Release.Shadow.relativeDefault,
+            queue: try body.integer("queue", in: Release.Shadow.queueRange) ?? Release.Shadow.queueDefault
+        )
+    }
+
+    private static func stickiness(_ body: YAMLSection) throws(PlatformError) -> Release.Stickiness {
+        try body.expect(["cookie", "issue", "days", "secure"])
+        guard let cookie = try body.text("cookie") else {
+            throw body.mistake("cookie", "is missing", remedy: "name the cookie whose value is the client's id")
+        }
+        let days = try body.integer("days", in: Release.Stickiness.daysRange) ?? Release.Stickiness.daysDefault
+        let issue = try body.flag("issue") ?? false
+        let secure = try body.flag("secure") ?? false
+        do {
+            return try Release.Stickiness(cookie: cookie, issue: issue, days: days, secure: secure)
+        } catch {
+            throw body.mistake("cookie", "is not a cookie's name: \(cookie.prefix(80))", remedy: error.remedy)
         }
     }
 
@@ -93,7 +138,21 @@ public enum ReleaseFile {
             lines.append("    \(quoted(variant.alias.text)): { version: \(variant.version), weight: \(variant.weight) }")
         }
         if let lastGood = release.lastGood { lines.append("  lastGood: \(lastGood)") }
+        if let shadow = release.shadow { lines.append("  shadow: { \(text(shadow)) }") }
+        if let cookie = release.stickiness {
+            lines.append(
+                "  stickiness: { cookie: \(quoted(cookie.cookie)), issue: \(cookie.issue), days: \(cookie.days), secure: \(cookie.secure) }"
+            )
+        }
+        if release.allowsVariantHeader { lines.append("  variantHeader: true") }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func text(_ shadow: Release.Shadow) -> String {
+        var parts = ["version: \(shadow.version)", "percent: \(shadow.percent)", "compare: \(shadow.compare.rawValue)"]
+        if shadow.compare == .tolerance { parts += ["absolute: \(shadow.absolute)", "relative: \(shadow.relative)"] }
+        if shadow.queue != Release.Shadow.queueDefault { parts.append("queue: \(shadow.queue)") }
+        return parts.joined(separator: ", ")
     }
 
     /// Names that YAML would read as something else than a text are quoted.

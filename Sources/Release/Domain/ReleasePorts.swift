@@ -55,11 +55,27 @@ public struct ServingRoute: Sendable, Hashable, Codable {
     public var release: Release
     public let commit: CommitID
     public let generation: Int
+    /// What came of the release's shadow here; `nil` without one.
+    public var shadow: ShadowReport?
 
-    public init(release: Release, commit: CommitID, generation: Int) {
+    public init(release: Release, commit: CommitID, generation: Int, shadow: ShadowReport? = nil) {
         self.release = release
         self.commit = commit
         self.generation = generation
+        self.shadow = shadow
+    }
+}
+
+/// What one gateway replica says about a shadow.
+public struct ShadowReport: Sendable, Hashable, Codable {
+    /// Whether requests are copied to it; not before the model server has it ready.
+    public let isMirrored: Bool
+    /// Copies by what came of them: `match`, `differ`, `incomparable`, `error`, `dropped`.
+    public let counts: [String: Int]
+
+    public init(isMirrored: Bool, counts: [String: Int]) {
+        self.isMirrored = isMirrored
+        self.counts = counts
     }
 }
 

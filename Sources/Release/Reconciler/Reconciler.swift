@@ -222,9 +222,9 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         var known: [ModelName: Set<ModelVersion>] = [:]
         for (path, text) in files {
             guard let release = try? ReleaseFile.parse(text, path: path) else { continue }
-            let before = previous.entries[release.model]?.release.requiredVersions ?? []
-            guard !release.requiredVersions.isSubset(of: before) else { continue }
-            known[release.model] = try? await knownVersions(release.requiredVersions.subtracting(before), of: release.model)
+            let before = previous.entries[release.model]?.release.namedVersions ?? []
+            guard !release.namedVersions.isSubset(of: before) else { continue }
+            known[release.model] = try? await knownVersions(release.namedVersions.subtracting(before), of: release.model)
         }
         return known
     }

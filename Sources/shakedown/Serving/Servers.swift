@@ -34,7 +34,7 @@ struct Servers {
 
     /// `slipway serve`, ready with all models of a repository.
     static func startServe(home: URL, repository: URL) throws -> Running {
-        let ports = ["http", "metrics"].flatMap { ["--\($0)-port", "0"] }
+        let ports = ["http", "grpc", "metrics"].flatMap { ["--\($0)-port", "0"] }
         return try start(["serve", "--model-repository", repository.path, "--load-model", "*", "--home", home.path] + ports, home: home, port: "modelServer")
     }
 

@@ -12,6 +12,8 @@ struct ServingBench {
     let seconds: Int
     /// Ours and the limit servers only: what a check needs.
     let isShort: Bool
+    /// Over gRPC alone.
+    var isGRPCOnly = false
 
     private static let gatewayTarget = "slipway gateway"
     private static let copies = 1000
@@ -34,7 +36,9 @@ struct ServingBench {
 
         let hello = try rivals.hello()
         let triton = isShort ? nil : try rivals.triton()
-        try inference(servers, rivals, hello: hello, triton: triton, into: &figures, limits: limits)
+        if !isGRPCOnly { try inference(servers, rivals, hello: hello, triton: triton, into: &figures, limits: limits) }
+        try grpc(servers, rivals, triton: triton, into: &figures)
+        guard !isGRPCOnly else { return figures }
         try batches(servers, triton: triton, into: &figures, limits: limits)
         try proxies(servers, rivals, into: &figures)
         if let triton {
@@ -185,7 +189,7 @@ struct ServingBench {
         }
     }
 
-    private func show(_ title: String, _ targets: [LoadTarget], _ connections: Int, _ figures: ServingFigures, limit: Double?) {
+    func show(_ title: String, _ targets: [LoadTarget], _ connections: Int, _ figures: ServingFigures, limit: Double?) {
         say("\n\(title); medians of \(rounds) interleaved rounds of \(seconds) s")
         let columns = ["req/s", "p50 us", "p99 us", "CPU us", "MiB", "\(targets[0].name) is"]
         say("  " + "".padding(28) + columns.map { $0.padding(10) }.joined())

@@ -34,7 +34,7 @@ struct BadRequestTests {
             (#"{"inputs":[]}"#, "no 'inputs'"),
             (#"{"inputs":[{"name":"Y","shape":[1,3],"datatype":"FP32","data":[1,2,3]}]}"#, "unexpected inference input 'Y'"),
             (#"{"inputs":[{"name":"X","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#, "unexpected shape"),
-            (#"{"inputs":[{"name":"X","shape":[1,3],"datatype":"INT64","data":[1,2,3]}]}"#, "is INT64"),
+            (#"{"inputs":[{"name":"X","shape":[1,3],"datatype":"INT64","data":[1,2,3]}]}"#, "data-type is 'INT64'"),
             (#"{"inputs":[{"name":"X","shape":[1,3],"datatype":"FP32","data":[1,2]}]}"#, "needs 3 elements"),
             (#"{"inputs":[{"name":"X","shape":[1,3],"datatype":"FP32","data":[1,2,3"#, "not valid JSON"),
         ]

@@ -14,19 +14,20 @@ struct GatewayFixture {
     let releases = SimulatedReleases()
     let gateway: GatewayService
 
-    init(backend: GatewayBackend? = nil) {
+    init(backend: GatewayBackend? = nil, admission: ClientAdmission? = nil) {
         gateway = GatewayService(
             backend: backend ?? .embedded(models),
             source: releases,
             readiness: models,
             token: "secret",
+            admission: admission,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
     }
 
     /// A model with version 1 at 100 percent.
-    static func tumor() async throws -> GatewayFixture {
-        let fixture = GatewayFixture()
+    static func tumor(admission: ClientAdmission? = nil) async throws -> GatewayFixture {
+        let fixture = GatewayFixture(admission: admission)
         try fixture.models.load("tumor", 1, 2, 3)
         try await fixture.serve("tumor", ["A": (1, 100)])
         return fixture
@@ -37,6 +38,28 @@ struct GatewayFixture {
     func serve(_ model: String, _ variants: KeyValuePairs<String, (Int, Int)>) async throws -> Int {
         let (release, commit) = try releases.commit(model, variants)
         return try await gateway.reload(release, commit: commit)
+    }
+
+    /// Commits and reloads.
+    @discardableResult
+    func serve(_ release: Release) async throws -> Int {
+        let (release, commit) = try releases.commit(release)
+        return try await gateway.reload(release, commit: commit)
+    }
+
+    /// Waits until the counts of a model's shadow are what the test says.
+    func shadowCounts(
+        of model: String = "tumor",
+        until isEnough: ([String: Int]) -> Bool
+    ) async throws -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for _ in 0..<3_000 {
+            counts = await gateway.routes().first { $0.release.model.text == model }?.shadow?.counts ?? [:]
+            if isEnough(counts) { return counts }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        Issue.record("the shadow's counts stay at \(counts)")
+        return counts
     }
 
     /// Sends a request down the fast path, on an event loop.

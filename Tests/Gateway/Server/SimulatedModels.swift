@@ -14,6 +14,8 @@ final class SimulatedModels: InferenceDataPlane, VersionReadiness {
         var failing: [ModelVersion: PlatformError] = [:]
         /// While true, completions wait in `held`.
         var isHolding = false
+        /// Versions whose completions wait in `held`, whatever `isHolding` says.
+        var holding: Set<ModelVersion> = []
         var held: [@Sendable () -> Void] = []
         /// While true, every other request is computed and completed by another thread, as a large model is.
         var isDeferring = false
@@ -46,8 +48,9 @@ final class SimulatedModels: InferenceDataPlane, VersionReadiness {
         }
         let answer = compute(request)
         let isHeld = state.withLock { state in
-            if state.isHolding { state.held.append { completion(answer) } }
-            return state.isHolding
+            let holds = state.isHolding || request.version.map(state.holding.contains) == true
+            if holds { state.held.append { completion(answer) } }
+            return holds
         }
         if !isHeld { completion(answer) }
     }
@@ -81,10 +84,18 @@ final class SimulatedModels: InferenceDataPlane, VersionReadiness {
 
     func hold() { state.withLock { $0.isHolding = true } }
 
+    /// Lets the completions of one version wait.
+    func holdOnly(_ version: Int) {
+        state.withLock { state in
+            if let version = try? ModelVersion(version) { state.holding.insert(version) }
+        }
+    }
+
     /// Completes what was held, and holds nothing any more.
     func release() {
         let held = state.withLock { state in
             state.isHolding = false
+            state.holding = []
             defer { state.held = [] }
             return state.held
         }

@@ -14,7 +14,11 @@ final class SimulatedReleases: ReleaseSource {
     /// Commits a release: variants as `A: (version, percent)`.
     @discardableResult
     func commit(_ model: String, _ variants: KeyValuePairs<String, (Int, Int)>) throws -> (Release, CommitID) {
-        let release = try makeRelease(model, variants)
+        try commit(try makeRelease(model, variants))
+    }
+
+    @discardableResult
+    func commit(_ release: Release) throws -> (Release, CommitID) {
         let id = try nextCommit()
         try state.withLock { state in
             var accepted = try state.get()
@@ -44,7 +48,13 @@ final class SimulatedReleases: ReleaseSource {
     }
 }
 
-func makeRelease(_ model: String, _ variants: KeyValuePairs<String, (Int, Int)>) throws -> Release {
+func makeRelease(
+    _ model: String,
+    _ variants: KeyValuePairs<String, (Int, Int)>,
+    shadow: Release.Shadow? = nil,
+    stickiness: Release.Stickiness? = nil,
+    allowsVariantHeader: Bool = false
+) throws -> Release {
     try Release(
         model: try ModelName(model),
         variants: try variants.map { alias, value in
@@ -54,6 +64,9 @@ func makeRelease(_ model: String, _ variants: KeyValuePairs<String, (Int, Int)>)
                 weight: try Weight(hundredths: value.1 * 100)
             )
         },
-        lastGood: nil
+        lastGood: nil,
+        shadow: shadow,
+        stickiness: stickiness,
+        allowsVariantHeader: allowsVariantHeader
     )
 }

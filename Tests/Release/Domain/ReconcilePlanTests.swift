@@ -186,4 +186,24 @@ struct ReconcilePlanTests {
             world.gateways[address] = routes
         }
     }
+
+    @Test("A shadow is loaded last: routes and aliases do not wait for it, and it is kept while it is named")
+    func shadow() throws {
+        let shadow = Release.Shadow(version: try ModelVersion(9), percent: try Weight(percent: 10))
+        let shadowed = try two.shadowing(shadow)
+        let commit = try commitID("a")
+        #expect(
+            try Plan(desired: desired(shadowed), observed: settled(two)).actions == [
+                .reload(shadowed, commit: commit, gateway: "g"), .load(shadowed.model, shadow.version, server: "s"),
+            ]
+        )
+        var observed = try settled(shadowed)
+        #expect(try Plan(desired: desired(shadowed), observed: observed).actions == [.load(shadowed.model, shadow.version, server: "s")])
+        observed.servers["s"] = .init(ready: [shadowed.model: shadowed.namedVersions])
+        #expect(try Plan(desired: desired(shadowed), observed: observed).isEmpty)
+        // While a gateway still mirrors to it, it is not unloaded.
+        #expect(try Plan(desired: desired(two), observed: observed).actions == [.reload(two, commit: commit, gateway: "g")])
+        observed.gateways["g"] = .some([ServingRoute(release: try two, commit: commit, generation: 2)])
+        #expect(try Plan(desired: desired(two), observed: observed).actions == [.unload(two.model, shadow.version, server: "s")])
+    }
 }

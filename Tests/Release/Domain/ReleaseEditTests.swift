@@ -54,4 +54,37 @@ struct ReleaseEditTests {
         #expect(try release("tumor", [("A", 3, 100), ("B", 4, 0)], lastGood: 2).requiredVersions == versions(2, 3, 4))
         #expect(try release("tumor", [("A", 3, 100)]).requiredVersions == versions(3))
     }
+
+    @Test("A shadow is named but not required; a rollout keeps it until it is the candidate; a rollback drops it")
+    func shadow() throws {
+        let shadow = Release.Shadow(version: try ModelVersion(9), percent: try Weight(percent: 10))
+        let serving = try release("tumor", [("A", 3, 100)], lastGood: 3).shadowing(shadow)
+        #expect(serving.requiredVersions == (try versions(3)))
+        #expect(serving.namedVersions == (try versions(3, 9)))
+        let model = serving.model
+        let attached = try Release.attaching(try ModelVersion(4), of: model, to: serving)
+        #expect(attached.shadow == shadow)
+        #expect(try attached.shifting(try ModelVersion(4), to: Weight(percent: 5)).shadow == shadow)
+        #expect(try attached.promoting(try ModelVersion(4)).shadow == shadow)
+        #expect(try attached.rollingBack().shadow == nil)
+        #expect(try Release.attaching(try ModelVersion(9), of: model, to: serving).shadow == nil)
+        #expect(throws: PlatformError.self) { try attached.shadowing(Release.Shadow(version: try ModelVersion(4), percent: .whole)) }
+    }
+
+    @Test("A rollout keeps the cookie and the testers' header")
+    func policy() throws {
+        let serving = try Release(
+            model: try ModelName("tumor"),
+            variants: [.init(alias: try Alias("A"), version: try ModelVersion(3), weight: .whole)],
+            lastGood: try ModelVersion(3),
+            stickiness: try Release.Stickiness(cookie: "client", issue: true),
+            allowsVariantHeader: true
+        )
+        let candidate = try ModelVersion(4)
+        let attached = try Release.attaching(candidate, of: serving.model, to: serving)
+        for release in [attached, try attached.shifting(candidate, to: .whole), try attached.promoting(candidate), try attached.rollingBack()] {
+            #expect(release.stickiness == serving.stickiness)
+            #expect(release.allowsVariantHeader)
+        }
+    }
 }

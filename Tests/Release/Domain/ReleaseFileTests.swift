@@ -55,6 +55,32 @@ struct ReleaseFileTests {
     private static let head = "apiVersion: slipway.dev/v1\nkind: Release\nmetadata: { name: tumor }\n"
     private static let variants = head + "spec:\n  variants:\n"
 
+    private static let whole = variants + "    A: { version: 1, weight: 100 }\n"
+
+    @Test("Shadow, cookie and the testers' header are read, written and read again as the same", arguments: [
+        "  shadow: { version: 9, percent: 12.34, compare: tolerance, absolute: 0.001, relative: 1e-05, queue: 12 }\n",
+        "  shadow: { version: 9, percent: 100, compare: label }\n", "  shadow: { version: 9, percent: 0 }\n",
+        "  stickiness: { cookie: slipway-client }\n", "  stickiness: { cookie: 'no', issue: true, days: 7, secure: true }\n",
+        "  variantHeader: true\n", "  variantHeader: false\n",
+    ])
+    func policies(text: String) throws {
+        let release = try ReleaseFile.parse(Self.whole + text, path: path)
+        let written = ReleaseFile.text(release)
+        #expect(try ReleaseFile.parse(written, path: path) == release)
+        #expect(ReleaseFile.text(try ReleaseFile.parse(written, path: path)) == written)
+        if let shadow = release.shadow { #expect(try Release.Shadow(json: .object(shadow.json)) == shadow) }
+        if let stickiness = release.stickiness { #expect(try Release.Stickiness(json: stickiness.json) == stickiness) }
+        let decoded = try JSONValue(encoding: release).decoded(as: Release.self)
+        #expect(decoded == release)
+    }
+
+    @Test("Without a word about them, nothing is mirrored, no cookie is read, no tester chooses")
+    func defaults() throws {
+        let release = try ReleaseFile.parse(Self.whole, path: path)
+        #expect(release.shadow == nil && release.stickiness == nil && !release.allowsVariantHeader)
+        #expect(!ReleaseFile.text(release).contains("shadow"))
+    }
+
     private static let refusalCases: [(text: String, reason: String)] = [
         ("kind: Release\n", ":1: 'apiVersion' must be 'slipway.dev/v1'"),
         ("apiVersion: slipway.dev/v2\nkind: Release\n", ":1: 'apiVersion' must be"),
@@ -83,6 +109,21 @@ struct ReleaseFileTests {
         ("\(variants)    A: { version: 1, weight: 50 }\n    B: { version: 1, weight: 50 }\n", ": release 'tumor' serves one version under two aliases"),
         ("\(head)spec:\n  variants: {}\n", ": release 'tumor' has no variant"),
         ("\(variants)    A: { version: 1, weight: 100 }\n  lastGood: none\n", ":7: 'spec.lastGood' must be a whole number"),
+        ("\(whole)  shadow: { percent: 10 }\n", ":7: 'spec.shadow.version' is missing"),
+        ("\(whole)  shadow: { version: 2 }\n", ":7: 'spec.shadow.percent' is missing"),
+        ("\(whole)  shadow: { version: 2, percent: 101 }\n", ":7: 'spec.shadow.percent' must be a number from"),
+        ("\(whole)  shadow: { version: 2, percent: 0.001 }\n", ":7: 'spec.shadow.percent' must have at most two decimals"),
+        ("\(whole)  shadow: { version: 2, percent: 1, compare: exactly }\n", ":7: 'spec.shadow.compare' must be one of 'exact', 'tolerance', 'label'"),
+        ("\(whole)  shadow: { version: 2, percent: 1, absolute: 1 }\n", ":7: 'spec.shadow.absolute' means something only with"),
+        ("\(whole)  shadow: { version: 2, percent: 1, compare: tolerance, relative: -1 }\n", ":7: 'spec.shadow.relative' must be a number"),
+        ("\(whole)  shadow: { version: 2, percent: 1, queue: 0 }\n", ":7: 'spec.shadow.queue' must be a whole number from 1"),
+        ("\(whole)  shadow: { version: 2, percent: 1, weight: 1 }\n", ":7: unknown key 'weight'"),
+        ("\(whole)  shadow: { version: 1, percent: 1 }\n", ": release 'tumor' has version 1 as a variant and as its shadow"),
+        ("\(whole)  stickiness: { issue: true }\n", ":7: 'spec.stickiness.cookie' is missing"),
+        ("\(whole)  stickiness: { cookie: \"a b\" }\n", ":7: 'spec.stickiness.cookie' is not a cookie's name"),
+        ("\(whole)  stickiness: { cookie: a, days: 0 }\n", ":7: 'spec.stickiness.days' must be a whole number"),
+        ("\(whole)  stickiness: { cookie: a, issue: perhaps }\n", ":7: 'spec.stickiness.issue' must be true or false"),
+        ("\(whole)  variantHeader: 1\n", ":7: 'spec.variantHeader' must be true or false"),
     ]
 
     @Test("A refusal names the file, the line and the reason", arguments: refusalCases)

@@ -117,7 +117,10 @@ final class GatewayFeatures: Sendable {
             return loop.makeSucceededFuture(known.response(.predict))
         }
         let body = ByteBuffer(bytes: joining.body(with: joined))
-        let next = FastRequest(head: request.head, path: request.path, body: body)
+        var head = request.head
+        // What goes on was written here, and is not compressed.
+        head.headerFields[.contentEncoding] = nil
+        let next = FastRequest(head: head, path: request.path, body: body)
         let headers = FeatureHeaders(joined, policy: joining.settings.policy)
         return loop.flatSubmit {
             let future: EventLoopFuture<FastResponse>

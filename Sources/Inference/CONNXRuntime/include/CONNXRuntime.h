@@ -35,7 +35,24 @@ typedef struct {
 
 char *slipway_ort_open(const char *path, slipway_ort **library);
 
-char *slipway_ort_session_open(slipway_ort *library, const char *path, int32_t threads, slipway_ort_session **session);
+/// How a session is opened.
+typedef struct {
+    /// 0: as many as there are cores.
+    int32_t intra_op_threads;
+    int32_t inter_op_threads;
+    /// ONNX Runtime's numbers: 0 none, 1 basic, 2 extended, 99 all.
+    int32_t graph_optimization;
+    int32_t keeps_arena;
+    int32_t uses_memory_pattern;
+    int32_t runs_in_parallel;
+    /// Session configuration entries.
+    const char *const *entry_keys;
+    const char *const *entry_values;
+    size_t entry_count;
+} slipway_ort_options;
+
+char *slipway_ort_session_open(
+    slipway_ort *library, const char *path, const slipway_ort_options *options, slipway_ort_session **session);
 void slipway_ort_session_close(slipway_ort_session *session);
 
 size_t slipway_ort_count(const slipway_ort_session *session, int32_t is_output);

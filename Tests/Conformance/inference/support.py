@@ -1,0 +1,113 @@
+"""What the suites of the model server share: where it is, how models get into its repository, raw requests.
+
+SLIPWAY_MODEL_SERVER      host:port of its HTTP
+SLIPWAY_MODEL_REPOSITORY  its repository's folder
+SLIPWAY_MODEL_METRICS     host:port of its metrics page; without it those tests are skipped
+SLIPWAY_MODEL_ENGINE      'triton' for the real one with its Python backend; else ours
+"""
+import json
+import os
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import onnxruntime
+
+URL = os.environ["SLIPWAY_MODEL_SERVER"]
+REPOSITORY = Path(os.environ.get("SLIPWAY_MODEL_REPOSITORY", "/nonexistent"))
+METRICS = os.environ.get("SLIPWAY_MODEL_METRICS")
+IS_TRITON = os.environ.get("SLIPWAY_MODEL_ENGINE") == "triton"
+GRAPHS = Path(__file__).parents[2] / "Inference" / "Models"
+SECONDS = 60
+
+NUMPY = {
+    "BOOL": np.bool_, "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64, "UINT8": np.uint8,
+    "UINT16": np.uint16, "UINT32": np.uint32, "UINT64": np.uint64, "FP16": np.float16, "BF16": ml_dtypes.bfloat16,
+    "FP32": np.float32, "FP64": np.float64, "BYTES": np.object_,
+}
+
+# Runs the graph with onnxruntime, as Triton's Python backend can.
+TRITON_MODEL = '''
+import json
+from pathlib import Path
+import numpy as np
+import onnxruntime
+import triton_python_backend_utils as pb
+
+class TritonPythonModel:
+    def initialize(self, args):
+        folder = Path(args["model_repository"]) / args["model_version"]
+        self.session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+        self.outputs = [output["name"] for output in json.loads(args["model_config"])["output"]]
+
+    def execute(self, requests):
+        answers = []
+        for request in requests:
+            inputs = {}
+            for tensor in request.inputs():
+                array = tensor.as_numpy()
+                inputs[tensor.name()] = array.astype(str).astype(object) if array.dtype == object else array
+            try:
+                values = self.session.run(self.outputs, inputs)
+                tensors = [pb.Tensor(n, v.astype(bytes).astype(object) if v.dtype == object else v) for n, v in zip(self.outputs, values)]
+                answers.append(pb.InferenceResponse(tensors))
+            except Exception as error:
+                answers.append(pb.InferenceResponse([], pb.TritonError(str(error))))
+        return answers
+'''
+
+
+def session(graph):
+    """The reference: Python's onnxruntime."""
+    return onnxruntime.InferenceSession(str(GRAPHS / f"{graph}.onnx"))
+
+
+def install(name, graph, config="", versions=(1,)):
+    """Puts a model into the repository in place of what was there; `config` is its config.pbtxt, if any."""
+    folder = REPOSITORY / name
+    shutil.rmtree(folder, ignore_errors=True)
+    for version in versions:
+        place = folder / str(version)
+        place.mkdir(parents=True)
+        shutil.copy(GRAPHS / f"{graph}.onnx", place / "model.onnx")
+        if IS_TRITON:
+            (place / "model.py").write_text(TRITON_MODEL)
+    if IS_TRITON:
+        config = config.replace('"onnxruntime"', '"python"')
+        if "backend" not in config:
+            config += 'backend: "python"\n'
+        if "input" not in config:
+            config += tensors(graph, "max_batch_size: 0" not in config and "max_batch_size" in config)
+    if config:
+        (folder / "config.pbtxt").write_text(config)
+
+
+def tensors(graph, is_batching):
+    """The graph's inputs and outputs as a configuration says them: our server completes them itself."""
+    kinds = {"bool": "BOOL", "string": "STRING", "float": "FP32", "double": "FP64", "float16": "FP16", "bfloat16": "BF16"}
+    text = ""
+    for word, specs in (("input", session(graph).get_inputs()), ("output", session(graph).get_outputs())):
+        for spec in specs:
+            kind = spec.type[7:-1]
+            dims = [d if isinstance(d, int) else -1 for d in spec.shape][is_batching:]
+            text += f'{word} {{ name: "{spec.name}" data_type: TYPE_{kinds.get(kind, kind.upper())} dims: {dims} }}\n'
+    return text
+
+
+def request(path, body=None, headers=(), method=None, host=URL):
+    """-> status, headers, body."""
+    call = urllib.request.Request(f"http://{host}{path}", data=body, headers=dict(headers), method=method or ("GET" if body is None else "POST"))
+    try:
+        with urllib.request.urlopen(call, timeout=SECONDS) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+def infer(model, body, headers=()):
+    """-> status, headers, parsed JSON."""
+    status, head, answer = request(f"/v2/models/{model}/infer", json.dumps(body).encode(), headers)
+    return status, head, json.loads(answer)
