@@ -53,9 +53,10 @@ extension Release {
 }
 
 extension Release {
-    /// - Throws: `failed_precondition` for a release that needs features while there are none.
-    func checkFeatures(areThere: Bool?, path: String) throws(PlatformError) {
-        guard let features, areThere == false else { return }
+    /// - Throws: `failed_precondition` for a release that begins to need features while there are none. One
+    ///   that needed them before may change what serves all the same: a rollback must never be refused.
+    func checkFeatures(areThere: Bool?, before: Release?, path: String) throws(PlatformError) {
+        guard let features, areThere == false, features != before?.features else { return }
         throw PlatformError(
             .failedPrecondition,
             "\(path): '\(model)' takes features of service '\(features.service)', and Optional is detached",

@@ -46,7 +46,7 @@ public struct ReleaseAcceptance: Sendable, Hashable {
                     accepted.entries[release.model] = before
                     continue
                 }
-                try release.checkFeatures(areThere: hasFeatures, path: path)
+                try release.checkFeatures(areThere: hasFeatures, before: before?.release, path: path)
                 try Self.check(release, text: text, path: path, before: before?.release, knows: knows)
                 accepted.entries[release.model] = .init(release: release, commit: commit)
             } catch {

@@ -78,6 +78,9 @@ struct ReleaseFeaturesTests {
         let serving = accept(true).accepted
         let still = ReleaseAcceptance(files: files, commit: commit, previous: serving, hasFeatures: false) { _, _ in true }
         #expect(still.accepted == serving && still.refusals.isEmpty)
+        let back = [Self.path: files[Self.path]?.replacing("version: 3", with: "version: 2") ?? ""]
+        let rolledBack = ReleaseAcceptance(files: back, commit: commit, previous: serving, hasFeatures: false) { _, _ in true }
+        #expect(rolledBack.refusals.isEmpty && rolledBack.accepted.entries[plain.model]?.release.champion.version.number == 2)
         #expect(ReleaseFile.mayTakeFeatures(files) && !ReleaseFile.mayTakeFeatures([Self.path: Self.head]))
     }
 
