@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-engines demo soak crash artifacts bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off
+.PHONY: help setup build test test-engines demo soak crash artifacts bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ crash: build ## 200 rounds of kill -9 under writing tracking clients
 
 bench-tracking: build ## The tracking server beside MLflow's, in one run
 	@$(BIN)/shakedown bench-tracking
+
+import: build ## 1 GB copied from another tracking server, killed on the way, with flat memory
+	@$(BIN)/shakedown import
+
+fuzz: ## libFuzzer on every parser of outside bytes (FUZZ_SECONDS=3600, FUZZ_TARGETS=…)
+	@bash ops/fuzz.sh
 
 artifacts: build ## 2 GB up and down through the tracking server, with flat memory
 	@$(BIN)/shakedown artifacts

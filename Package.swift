@@ -538,6 +538,36 @@ if only?.contains("SlipwayReconciler") ?? true {
         )
     )
 }
+// Every parser of outside bytes, with what must hold for any input. In the tests the kept corpus goes through
+// them; `SLIPWAY_FUZZ=1`, for `make fuzz`, builds libFuzzer's loop around the same files instead.
+let fuzzed = [
+    "SlipwayTrackingServer", "SlipwayTrackingSQLite", "SlipwayTracking", "SlipwayInference", "SlipwayGateway", "SlipwayHTTP",
+    "SlipwayRelease", "SlipwayPipeline", "SlipwayProof",
+]
+let isFuzzing = ProcessInfo.processInfo.environment["SLIPWAY_FUZZ"] != nil
+if fuzzed.allSatisfy(wanted.contains) {
+    let parts: [Outside] = [.grdb, .httpTypes, .hummingbird, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1]
+    let uses = (["SlipwayCore", "SlipwayTesting"] + fuzzed).map { Target.Dependency(stringLiteral: $0) } + parts.map(\.product)
+    targets.append(
+        isFuzzing
+            ? .executableTarget(
+                name: "slipway-fuzz",
+                dependencies: uses,
+                path: "Tests/Fuzz",
+                exclude: ["README.md", "Replay", "corpus"],
+                sources: ["Targets", "Driver"],
+                swiftSettings: settings
+            )
+            : .testTarget(
+                name: "FuzzTests",
+                dependencies: uses,
+                path: "Tests/Fuzz",
+                exclude: ["README.md", "Driver", "corpus"],
+                sources: ["Targets", "Replay"],
+                swiftSettings: settings
+            )
+    )
+}
 if only == nil {
     targets.append(
         .executableTarget(

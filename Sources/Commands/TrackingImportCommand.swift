@@ -51,7 +51,9 @@ struct TrackingImportCommand: AsyncParsableCommand {
         try home.create()
         // Nobody else writes there while this runs, and 'slipway up' says who does.
         let lock = try home.lock()
-        let report = try await copy(into: URL(filePath: home.trackingFolder, directoryHint: .isDirectory))
+        let report = try await copy(
+            into: URL(filePath: home.trackingFolder, directoryHint: .isDirectory), protection: try AliasProtection(home: home)
+        )
         withExtendedLifetime(lock) {}
         if options.output == .json {
             Talk.data(try JSONValue(encoding: report).canonicalText)
@@ -62,9 +64,9 @@ struct TrackingImportCommand: AsyncParsableCommand {
         try report.check()
     }
 
-    private func copy(into folder: URL) async throws -> ImportReport {
+    private func copy(into folder: URL, protection: AliasProtection) async throws -> ImportReport {
         let place = TrackingHome(folder: folder)
-        let store = try SQLiteTrackingStore(path: place.database.path, lock: try place.lock())
+        let store = try SQLiteTrackingStore(path: place.database.path, protected: { protection.current }, lock: try place.lock())
         let artifacts = try FileArtifactStore(root: place.artifacts)
         let connections = HTTPConnections()
         let progress = ImportProgress()

@@ -61,6 +61,46 @@ struct ReconcilerTests {
         }
     }
 
+    @Test("Aliases of a release that is gone go even when the reconciler is killed at any point on the way", arguments: 1...5)
+    func killedWhileGone(effects: Int) async throws {
+        try await withScratchFolder { folder in
+            let bench = try Bench(folder: folder)
+            try bench.release([("A", 1, 60), ("B", 2, 40)])
+            await bench.reconciler.pass()
+            #expect(bench.world.aliases[bench.model]?.count == 3)
+            // The first effect is that the release is taken out of what is accepted; then its aliases go, one by one.
+            _ = try bench.commit([ReleaseFile.path(of: bench.model, in: bench.environment): nil])
+            bench.world.isKilledAfter = bench.world.effects + effects
+            await bench.reconciler.pass()
+            #expect(bench.world.isKilled)
+            #expect(bench.world.saved.entries.isEmpty)
+
+            bench.world.isKilled = false
+            bench.world.isKilledAfter = nil
+            let restarted = try Bench(folder: folder, world: bench.world)
+            for _ in 0..<2 { await restarted.reconciler.pass() }
+            #expect(bench.world.aliases[bench.model] == [:])
+            #expect(bench.world.saved == AcceptedReleases(), "what is done is not looked for again")
+            let effects = bench.world.effects
+            await restarted.reconciler.pass()
+            #expect(bench.world.effects == effects)
+        }
+    }
+
+    @Test("A model that the registry has lost with its release keeps nothing from being in agreement")
+    func lostModel() async throws {
+        try await withReconciler { bench in
+            try bench.release([("A", 1, 100)])
+            await bench.reconciler.pass()
+            bench.world.registered[bench.model] = nil
+            _ = try bench.commit([ReleaseFile.path(of: bench.model, in: bench.environment): nil])
+            for _ in 0..<2 { await bench.reconciler.pass() }
+            let problem = await bench.reconciler.currentProblem
+            #expect(problem == "")
+            #expect(bench.world.saved.withdrawn.isEmpty)
+        }
+    }
+
     @Test("Two models of one commit have a proof each")
     func twoModels() async throws {
         try await withReconciler { bench in
@@ -130,11 +170,14 @@ private struct Bench {
 
     var saved: [PlatformFile] { files.all }
 
-    init(folder: URL) throws {
-        let world = try SimulatedWorld(seed: 1)
-        world.faultsAreOn = false
+    /// - Parameter old: The world as another reconciler has left it.
+    init(folder: URL, world old: SimulatedWorld? = nil) throws {
         model = try ModelName("tumor")
-        world.registered[model] = 2
+        let world = try old ?? SimulatedWorld(seed: 1)
+        if old == nil {
+            world.faultsAreOn = false
+            world.registered[model] = 2
+        }
         self.world = world
         environment = try EnvironmentName("dev")
         let registry = SimulatedRegistry(world: world)

@@ -103,7 +103,10 @@ struct SimulatedRegistry: ModelRegistry {
     }
 
     func aliases(of model: ModelName) async throws -> [Alias: ModelVersion] {
-        try world.io(isEffect: false) { world.aliases[model] ?? [:] }
+        try world.io(isEffect: false) {
+            guard world.registered[model] != nil else { throw PlatformError(.notFound, "there is no such model") }
+            return world.aliases[model] ?? [:]
+        }
     }
 
     func setAlias(_ alias: Alias, to version: ModelVersion, of model: ModelName) async throws {

@@ -19,6 +19,8 @@ final class SimulatedWorld: @unchecked Sendable {
     var random: SeededGenerator
     var faultsAreOn = true
     var isKilled = false
+    /// After so many effects the reconciler is killed, faults or not.
+    var isKilledAfter: Int?
     /// Effects so far: two passes that change nothing leave it alone.
     private(set) var effects = 0
     private(set) var violations: [String] = []
@@ -63,6 +65,10 @@ final class SimulatedWorld: @unchecked Sendable {
         if isEffect {
             effects += 1
             checkRoutes()
+            if effects == isKilledAfter {
+                isKilled = true
+                throw Killed()
+            }
         }
         try fault()
         return result

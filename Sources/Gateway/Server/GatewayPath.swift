@@ -21,7 +21,7 @@ enum GatewayPath: Equatable {
                 self = .infer(model: rest, version: nil)
                 return
             }
-            guard let version = Self.between(String(rest[slash...]) + "/", "/versions/", "/") else { return nil }
+            guard slash > rest.startIndex, let version = Self.between(String(rest[slash...]) + "/", "/versions/", "/") else { return nil }
             self = .infer(model: rest[..<slash], version: version)
         } else {
             return nil

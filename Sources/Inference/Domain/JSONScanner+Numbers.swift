@@ -66,13 +66,14 @@ extension JSONScanner {
         let isNegative = take(UInt8(ascii: "-"))
         let digitsStart = offset
         var mantissa: UInt64 = 0
+        // From the first that is not zero; not told by the mantissa, which may be zero again when it wraps around.
         var digits = 0
         var exponent = 0
         while offset < bytes.count {
             let digit = bytes[offset] &- 48
             guard digit < 10 else { break }
             mantissa = mantissa &* 10 &+ UInt64(digit)
-            digits += mantissa == 0 ? 0 : 1
+            digits += digits | Int(digit) == 0 ? 0 : 1
             offset += 1
         }
         guard offset > digitsStart else { return try special(isNegative: isNegative) }
@@ -83,7 +84,7 @@ extension JSONScanner {
                 let digit = bytes[offset] &- 48
                 guard digit < 10 else { break }
                 mantissa = mantissa &* 10 &+ UInt64(digit)
-                digits += mantissa == 0 ? 0 : 1
+                digits += digits | Int(digit) == 0 ? 0 : 1
                 offset += 1
             }
             guard offset > fractionStart else { throw mistake("expected digits after '.'") }

@@ -1,9 +1,13 @@
 /// Writes a tensor's elements as JSON.
 public enum TensorWriter {
+    /// Lists without elements that are written for a tensor without elements, such as one of the shape `[1000, 0]`;
+    /// of one that has more, a few bytes of a request would ask for hundreds of megabytes of brackets.
+    static let emptyListsMax = 1 << 16
+
     /// An upper bound of what ``write(_:into:)`` and the flat form write.
     public static func bytesMax(of tensor: Tensor) -> Int {
-        // Brackets and commas of every nesting are at most two bytes an element and dimension.
-        let brackets = (tensor.elementCount + 2) * 2 * (tensor.shape.count + 1)
+        // Two brackets and a comma a list, a comma an element.
+        let brackets = (lists(tensor.shape) ?? 1) * 3 + tensor.elementCount
         guard case .fixed = tensor.storage else {
             guard case .strings(let items) = tensor.storage else { return brackets }
             return brackets + items.reduce(0) { $0 + TextOutput.quotedBytesMax($1.count) + 1 }
@@ -13,12 +17,33 @@ public enum TensorWriter {
 
     /// Writes the elements nested by the tensor's shape: `[[1,2],[3,4]]`. Non-finite numbers stay bare.
     ///
+    /// A tensor without elements and with more than ``emptyListsMax`` lists is one empty list.
     /// - Returns: The bytes written into `space`, which has at least ``bytesMax(of:)``.
     public static func write(_ tensor: Tensor, into space: UnsafeMutableRawBufferPointer) -> Int {
         var out = TextOutput(space)
+        guard lists(tensor.shape) != nil else {
+            out.put("[]")
+            return out.count
+        }
         var next = 0
         writeNested(tensor, dimension: 0, next: &next, into: &out)
         return out.count
+    }
+
+    /// How many lists the shape nests; `nil` when they are too many for a tensor without elements.
+    private static func lists(_ shape: [Int]) -> Int? {
+        let isEmpty = shape.contains(0)
+        var lists = 0
+        var width = 1
+        for dimension in shape {
+            lists += width
+            guard !isEmpty || lists <= emptyListsMax else { return nil }
+            guard dimension > 0 else { break }
+            let (product, overflow) = width.multipliedReportingOverflow(by: dimension)
+            guard !overflow else { return nil }
+            width = product
+        }
+        return lists
     }
 
     private static func writeNested(_ tensor: Tensor, dimension: Int, next: inout Int, into out: inout TextOutput) {

@@ -48,6 +48,8 @@ struct BatchQueue<Entry: BatchEntry>: Sendable {
     private let runsMax: Int
     private let waitingMax: Int
     private let delay: UInt64
+    /// How close behind one another two clients count as company.
+    private let close: UInt64
     private(set) var running = 0
     private(set) var isSummoned = false
     private var line = CircularBuffer<Waiting>()
@@ -70,6 +72,9 @@ struct BatchQueue<Entry: BatchEntry>: Sendable {
         self.runsMax = policy.gathering?.preservesOrder == true ? 1 : runsMax
         self.waitingMax = policy.queueMax > 0 ? min(policy.queueMax, waitingMax) : waitingMax
         delay = UInt64(clamping: policy.gathering?.delayMicroseconds ?? 0).multipliedClamping(by: 1000)
+        // Without a delay nobody waits for company, but a run is left to another thread when there is some, so
+        // that this one goes on reading and the next run finds more.
+        close = delay > 0 ? delay : 1_000_000
         gathers = policy.gathering != nil && policy.rowsMax > 1
     }
 
@@ -175,13 +180,13 @@ struct BatchQueue<Entry: BatchEntry>: Sendable {
     /// Whether others were here so lately that waiting for them is worth it.
     private func expectsCompany(_ now: UInt64) -> Bool {
         guard let companyAt else { return false }
-        return now < companyAt.addingClamping(delay.multipliedClamping(by: 4))
+        return now < companyAt.addingClamping(close.multipliedClamping(by: 4))
     }
 
-    /// Two clients within the delay of one another could have shared a run; one that asks again could not.
+    /// Two clients close behind one another could have shared a run; one that asks again could not.
     private mutating func noteArrival(of client: ObjectIdentifier?, _ now: UInt64) {
         guard let client else { return }
-        if let lastArrival, lastArrival.client != client, now <= lastArrival.at.addingClamping(delay) { companyAt = now }
+        if let lastArrival, lastArrival.client != client, now <= lastArrival.at.addingClamping(close) { companyAt = now }
         lastArrival = (client, now)
     }
 

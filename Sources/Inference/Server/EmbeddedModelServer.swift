@@ -102,8 +102,7 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
         loaded.inFlight.wrappingIncrement(ordering: .relaxed)
         let cost = loaded.inlineCost(request.inputs)
         if cost <= ServingLimits.eventLoopNanosecondsMax {
-            // What costs less than a hand-over to another thread is not worth gathering, unless waiting is asked for.
-            guard loaded.gathers, loaded.policy.gathering?.delayMicroseconds ?? 0 > 0 || cost > ServingLimits.handOverNanoseconds else {
+            guard loaded.gathers(request.inputs, cost: cost) else {
                 return completion(loaded.run(request, outputs: outputs, rows: rows, queued: 0))
             }
             // Alone, a request is as fast as without gathering; who comes meanwhile waits, and is gathered.

@@ -64,6 +64,16 @@ final class LoadedVersion: Sendable {
     func inlineCost(_ inputs: [Tensor]) -> Int {
         mayRunInline ? cost.nanoseconds(elements: RunCost.elements(of: inputs)) : .max
     }
+
+    /// Whether a request that could run at once should rather look for company.
+    ///
+    /// Where no delay is asked for, only if it pays: not what costs less than a hand-over to another thread, and
+    /// not where ten rows cost ten times as much as one.
+    func gathers(_ inputs: [Tensor], cost nanoseconds: Int) -> Bool {
+        guard gathers, let gathering = policy.gathering else { return false }
+        guard gathering.delayMicroseconds == 0 else { return true }
+        return nanoseconds > ServingLimits.handOverNanoseconds && cost.isCheaperTogether(elements: RunCost.elements(of: inputs))
+    }
 }
 
 /// What serves now: immutable, swapped as one pointer.

@@ -38,7 +38,7 @@ public struct ModelRepository: Sendable {
         do {
             try FileManager.default.createDirectory(at: beside, withIntermediateDirectories: true)
             for (path, source) in files {
-                guard !path.hasPrefix("/"), !path.split(separator: "/", omittingEmptySubsequences: false).contains("..") else {
+                guard path.utf8.first != UInt8(ascii: "/"), !path.pathParts.contains("..") else {
                     throw PlatformError(.invalidArgument, "'\(path)' leads out of the version's folder")
                 }
                 let target = beside.appending(path: path)

@@ -51,6 +51,19 @@ final class RunCost: Sendable {
         return estimate
     }
 
+    /// Whether runs that are several times as large were seen to cost clearly less than several runs; true as
+    /// long as none was seen.
+    func isCheaperTogether(elements: Int) -> Bool {
+        let place = Self.place(of: elements)
+        let own = seen[place].load(ordering: .relaxed)
+        guard own > 0 else { return true }
+        for doublings in 2...6 where place + doublings < Self.places {
+            let together = seen[place + doublings].load(ordering: .relaxed)
+            guard together == 0 else { return together < (own << doublings) / 4 * 3 }
+        }
+        return true
+    }
+
     /// Moves the estimate an eighth of the way, so that one slow request does not decide alone, but a
     /// model that has become slow leaves the event loop within a few requests.
     func saw(nanoseconds: Int, elements: Int) {

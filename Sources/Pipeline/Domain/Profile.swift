@@ -32,7 +32,8 @@ public struct Profile: Sendable, Hashable, Codable {
     private static func column(_ column: CSVTable.Column) -> Column {
         switch column.cells {
         case .numbers(let numbers):
-            let values = numbers.filter { !$0.isNaN }.sorted()
+            // JSON has no infinity, and only the order matters: the largest number stands for it.
+            let values = numbers.filter { !$0.isNaN }.map { $0.isFinite ? $0 : $0 < 0 ? -.greatestFiniteMagnitude : .greatestFiniteMagnitude }.sorted()
             return Column(
                 name: column.name,
                 count: values.count,

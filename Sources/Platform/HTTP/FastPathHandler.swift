@@ -44,6 +44,10 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isQuiescing = false
     private var lastActivity = NIODeadline.now()
     private var idleCheck: Scheduled<Void>?
+    /// Whether a body is still coming for a request that was refused from its head.
+    private var lingers = false
+    private var discardedBytes = 0
+    private var lingerEnd: Scheduled<Void>?
     /// One for the connection: it has one request under way at a time.
     private let cancellation = Cancellation()
     /// Known once the first request is there.
@@ -73,6 +77,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         idleCheck?.cancel()
         idleCheck = nil
+        lingerEnd?.cancel()
+        lingerEnd = nil
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -83,6 +89,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func channelInactive(context: ChannelHandlerContext) {
         idleCheck?.cancel()
         idleCheck = nil
+        lingerEnd?.cancel()
+        lingerEnd = nil
         waiting.removeAll()
         exchange = .refused
         cancellation.cancel()
@@ -130,7 +138,13 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         lastActivity = .now()
         switch (exchange, part) {
         case (.none, .head(let head)): begin(head, context)
-        case (.none, _), (.refused, _): break
+        case (.none, _): break
+        case (.refused, .body(let more)):
+            discardedBytes += more.readableBytes
+            if discardedBytes > ServerLimits.lingerBytesMax { context.close(promise: nil) }
+        case (.refused, .end):
+            if lingers { context.close(promise: nil) }
+        case (.refused, _): break
         case (.collecting(let head, let path, let body), .body(let more)): collect(more, head, path, body, context)
         case (.collecting(let head, let path, let body), .end):
             answer(FastRequest(head: head, path: path, body: body ?? ByteBuffer(), cancellation: cancellation, peer: peer(context)), context)
@@ -150,6 +164,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func begin(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
         let path = Self.path(of: head)
+        if Self.announcesBody(head), let refusal = routes.refusal(of: head) { return refuse(head, refusal, context) }
         guard routes.accepts(method: head.method, path: path) else {
             exchange = .routed(requestEnded: false, responseEnded: false)
             pass(.head(head), context)
@@ -228,14 +243,31 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         exchange = .refused
         let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+        guard lingers else {
+            context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+            return
+        }
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in self.linger(context) }
     }
 
     private func refuseTooLarge(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
+        refuse(head, routes.tooLarge, context)
+    }
+
+    /// Answers before the body has come, and ends the connection: the rest of the body is nobody's.
+    private func refuse(_ head: HTTPRequest, _ response: FastResponse, _ context: ChannelHandlerContext) {
         var request = head
-        // What is still to come of the body cannot be told from a next request.
         request.headerFields[.connection] = "close"
-        write(routes.tooLarge, to: request, context)
+        lingers = true
+        write(response, to: request, context)
+    }
+
+    /// Ends our side and throws away what still comes, for a while: a connection that is closed with unread bytes is
+    /// reset, and the client would lose the answer that tells it why.
+    private func linger(_ context: ChannelHandlerContext) {
+        let channel = context.channel
+        context.close(mode: .output, promise: nil)
+        lingerEnd = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(ServerLimits.lingerSeconds)) { channel.close(promise: nil) }
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -328,6 +360,11 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard let target = head.path, !target.isEmpty else { return "/" }
         guard let query = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return target }
         return String(target[..<query])
+    }
+
+    private static func announcesBody(_ head: HTTPRequest) -> Bool {
+        if let length = head.headerFields[.contentLength] { return length != "0" }
+        return head.headerFields[.transferEncoding] != nil
     }
 
     private static func asksToClose(_ head: HTTPRequest) -> Bool {

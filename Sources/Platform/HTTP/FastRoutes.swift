@@ -14,11 +14,17 @@ public protocol FastRoutes: Sendable {
     var bodyBytesMax: Int { get }
     /// 413 with `{"error":…}`, unless the protocol has words of its own.
     var tooLarge: FastResponse { get }
+    /// Why a request with a body, of the fast routes or the router's, gets no further than its head; `nil`: it may come.
+    ///
+    /// Asked before any of the body is read: whoever may not send something need not send it first.
+    func refusal(of head: HTTPRequest) -> FastResponse?
     /// Answers one request. Never blocks for longer than a small model takes.
     func answer(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer
 }
 
 extension FastRoutes {
+    public func refusal(of head: HTTPRequest) -> FastResponse? { nil }
+
     public var tooLarge: FastResponse {
         let text = "{\"error\":\"the body is larger than \(bodyBytesMax) bytes\"}"
         return FastResponse(status: .contentTooLarge, headers: [.contentType: "application/json"], body: ByteBuffer(string: text))

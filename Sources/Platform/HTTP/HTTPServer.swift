@@ -119,4 +119,7 @@ public enum ServerLimits {
     public static let backlog = 4096
     /// Parts of pipelined requests that one connection may have waiting before it is read no further.
     static let pipelinedPartsMax = 64
+    /// How long and how much is still read, and thrown away, of a body that was refused from its head.
+    static let lingerSeconds: Int64 = 2
+    static let lingerBytesMax = 16 << 20
 }

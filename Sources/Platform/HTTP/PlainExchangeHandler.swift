@@ -36,6 +36,8 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
     private var received: ByteBuffer?
     /// The last head, as bytes and as it was read.
     private var known: (bytes: ByteBuffer, head: PlainHead)?
+    /// Whether the body that is still coming may come: the handlers behind refuse one from its head that may not.
+    private var isBodyAwaited = false
     private var isWorking = false
     private var needsFlush = false
     private var isReadHeld = false
@@ -98,11 +100,14 @@ final class PlainExchangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
             let (length, overflow) = head.byteCount.addingReportingOverflow(head.contentLength)
             guard !overflow, head.contentLength <= routes.bodyBytesMax else { return leave(context) }
             guard bytes.readableBytes >= length else {
+                if !isBodyAwaited, routes.refusal(of: head.request) != nil { return leave(context) }
+                isBodyAwaited = true
                 clock.sawPlainBytes(isBusy: false)
                 received?.reserveCapacity(minimumWritableBytes: length - bytes.readableBytes)
                 return
             }
             received = nil
+            isBodyAwaited = false
             var whole = bytes
             whole.moveReaderIndex(forwardBy: head.byteCount)
             guard let body = whole.readSlice(length: head.contentLength) else { return leave(context) }

@@ -54,6 +54,7 @@ public struct ReleaseAcceptance: Sendable, Hashable {
                 if let model, let before = previous.entries[model] { accepted.entries[model] = before }
             }
         }
+        accepted.withdrawn = previous.withdrawn.union(previous.entries.keys).subtracting(accepted.entries.keys)
         self.accepted = accepted
         self.refusals = refusals
     }

@@ -95,9 +95,34 @@ public struct AcceptedReleases: Sendable, Hashable, Codable {
     }
 
     public var entries: [ModelName: Entry]
+    /// Models whose release is gone, until the registry shows none of its aliases any more.
+    ///
+    /// Kept with the rest: a crash between taking the release out and taking its aliases away would else leave
+    /// them behind for good, as nobody would know any longer whose they were.
+    public var withdrawn: Set<ModelName>
 
-    public init(entries: [ModelName: Entry] = [:]) {
+    public init(entries: [ModelName: Entry] = [:], withdrawn: Set<ModelName> = []) {
         self.entries = entries
+        self.withdrawn = withdrawn
+    }
+
+    /// Reads what older versions have saved, too: they knew of no ``withdrawn``.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        entries = try container.decode([ModelName: Entry].self, forKey: .entries)
+        withdrawn = try container.decodeIfPresent(Set<ModelName>.self, forKey: .withdrawn) ?? []
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case entries
+        case withdrawn
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(entries, forKey: .entries)
+        guard !withdrawn.isEmpty else { return }
+        try container.encode(withdrawn.sorted(), forKey: .withdrawn)
     }
 }
 

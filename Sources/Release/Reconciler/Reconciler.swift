@@ -80,8 +80,6 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     var proven: [ModelName: (commit: CommitID, proof: Digest)] = [:]
     /// Each model's release whose aliases the registry showed: what differs later was moved by a hand.
     var mirrored: [ModelName: CommitID] = [:]
-    /// Models that have or had a release: those whose release is gone may have aliases of ours.
-    private var everReleased: Set<ModelName> = []
     /// The head whose platform file was looked at, and what is wrong with it.
     var platformHead: CommitID?
     var platformRefusal: PlatformError?
@@ -182,7 +180,6 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     /// Takes in the head. When Git does not answer, what was accepted before stays.
     private func accept() async throws {
         let previous = try await accepted()
-        everReleased.formUnion(previous.entries.keys)
         let head = try await ports.repository.head()
         let files = try await ports.repository.releaseFiles(of: environment, at: head)
         let known = await knownVersions(files, previous)
@@ -252,7 +249,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             guard !plan.isEmpty else {
                 try unanswered(observed)
                 mirrored = desired.releases.entries.mapValues(\.commit)
-                everReleased = Set(mirrored.keys)
+                try forgetWithdrawn(desired.releases)
                 return try await prove()
             }
             var failure: (any Error)?
@@ -271,6 +268,14 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             // Only unloads were left, and all of them are still in use: the next pass looks again.
             guard isAnythingDone else { return try await prove() }
         }
+    }
+
+    /// Nothing of theirs was left in what was observed: the next start need not look for it.
+    private func forgetWithdrawn(_ releases: AcceptedReleases) throws {
+        guard !releases.withdrawn.isEmpty else { return }
+        let rest = AcceptedReleases(entries: releases.entries)
+        try ports.state.save(rest)
+        accepted = rest
     }
 
     private func unanswered(_ observed: ReconcilePlan.Observed) throws {
@@ -303,14 +308,25 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         for gateway in ports.gateways {
             observed.gateways[gateway.address] = .some(try? await gateway.routes())
         }
-        for model in everReleased.union(desired.releases.entries.keys).sorted() {
-            guard let aliases = try? await ports.registry.aliases(of: model) else {
+        for model in desired.releases.withdrawn.union(desired.releases.entries.keys).sorted() {
+            guard let aliases = await aliases(of: model) else {
                 observed.aliases = nil
                 break
             }
             observed.aliases?[model] = aliases
         }
         return observed
+    }
+
+    /// `nil` when the registry does not answer. A model that it does not have any more has no aliases either.
+    private func aliases(of model: ModelName) async -> [Alias: ModelVersion]? {
+        do {
+            return try await ports.registry.aliases(of: model)
+        } catch let error as PlatformError where error.code == .notFound {
+            return [:]
+        } catch {
+            return nil
+        }
     }
 
     /// - Returns: Whether something was done.

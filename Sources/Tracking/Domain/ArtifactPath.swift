@@ -18,7 +18,7 @@ public struct ArtifactPath: CheckedText {
         guard text.utf8.count <= Self.bytesMax else {
             throw PlatformError(.invalidArgument, "Invalid path: it is longer than \(Self.bytesMax) bytes")
         }
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = text.pathParts
         guard parts.count <= Self.depthMax else {
             throw PlatformError(.invalidArgument, "Invalid path: it has more than \(Self.depthMax) parts")
         }
@@ -35,18 +35,22 @@ public struct ArtifactPath: CheckedText {
     ///
     /// It is refused when it leads out of the store now or after more decoding (`%252e%252e`), is absolute on
     /// any system, or is a file URI. Empty parts and `.` are dropped: clients join with more slashes than needed.
+    ///
+    /// Only the path as it was sent must be plain text: older clients call images `…%step%80%timestamp%1795…`, of
+    /// which a second decoding would make control characters and bytes that are no text. Nobody decodes it again.
     public init(requested: String) throws(PlatformError) {
         guard requested.utf8.count <= Self.bytesMax * 3 else { throw Self.invalid }
         var text = requested
         var isStable = false
         for _ in 0..<Self.decodingsMax {
-            guard Self.isHarmless(text), let decoded = PercentEncoding.decoded(text) else { throw Self.invalid }
+            guard Self.isHarmless(text) else { throw Self.invalid }
+            let decoded = PercentEncoding.decodedLossily(text)
             isStable = decoded == text
             guard !isStable else { break }
             text = decoded
         }
         guard isStable else { throw Self.invalid }
-        try self.init(requested.split(separator: "/").filter { $0 != "." }.joined(separator: "/"))
+        try self.init(requested.pathParts.filter { !$0.isEmpty && $0 != "." }.joined(separator: "/"))
     }
 
     public func appending(_ path: String) throws(PlatformError) -> ArtifactPath {
@@ -54,7 +58,7 @@ public struct ArtifactPath: CheckedText {
     }
 
     /// The last part: the file's or folder's own name.
-    public var name: String { text.split(separator: "/").last.map(String.init) ?? text }
+    public var name: String { text.pathParts.last ?? text }
 
     private static let invalid = PlatformError(.invalidArgument, "Invalid path", remedy: "send a relative path of plain names joined by '/'")
 
@@ -65,8 +69,8 @@ public struct ArtifactPath: CheckedText {
     private static func isHarmless(_ text: String) -> Bool {
         let bytes = Array(text.utf8.prefix(2))
         let hasDrive = bytes.count == 2 && bytes[1] == UInt8(ascii: ":") && isLetter(bytes[0])
-        return !text.hasPrefix("/") && !hasDrive && !text.lowercased().hasPrefix("file:") && !text.utf8.contains(UInt8(ascii: "#"))
-            && !hasForbiddenBytes(text) && !text.split(separator: "/").contains("..")
+        return text.utf8.first != UInt8(ascii: "/") && !hasDrive && !text.lowercased().hasPrefix("file:") && !text.utf8.contains(UInt8(ascii: "#"))
+            && !text.utf8.contains { [0x00, 0x0A, 0x0D, UInt8(ascii: "\\")].contains($0) } && !text.pathParts.contains("..")
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {
@@ -78,7 +82,16 @@ public struct ArtifactPath: CheckedText {
 public enum PercentEncoding {
     /// With `%41` as `A`, once; what is no escape stays as it is. `nil` when the bytes are not UTF-8.
     public static func decoded(_ text: some StringProtocol) -> String? {
-        guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
+        String(validating: bytes(text), as: UTF8.self)
+    }
+
+    /// With a replacement character for what is not UTF-8, as Python has it.
+    static func decodedLossily(_ text: some StringProtocol) -> String {
+        String(decoding: bytes(text), as: UTF8.self)
+    }
+
+    private static func bytes(_ text: some StringProtocol) -> [UInt8] {
+        guard text.utf8.contains(UInt8(ascii: "%")) else { return Array(text.utf8) }
         let bytes = Array(text.utf8)
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
@@ -92,7 +105,7 @@ public enum PercentEncoding {
                 index += 1
             }
         }
-        return String(validating: result, as: UTF8.self)
+        return result
     }
 
     private static func digit(_ byte: UInt8) -> UInt8? {

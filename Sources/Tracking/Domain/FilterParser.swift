@@ -3,79 +3,103 @@ public import SlipwayCore
 /// Parses MLflow's filter language and its `order_by` terms.
 ///
 /// ```
-/// filter     = condition { "AND" condition }
+/// filter     = { condition | "AND" }
 /// condition  = field ( operator value | [ "NOT" ] "IN" "(" text { "," text } ")"
 ///                    | ( "LIKE" | "ILIKE" ) text | "IS" [ "NOT" ] "NULL" )
 /// field      = [ entity "." ] key      key: a word, or quoted with ` or "
 /// ```
+///
+/// All conditions must hold: like MLflow, this does not insist on the AND between them, nor mind one too many.
+/// What is no condition is refused first, wherever it is; then the first condition that means nothing.
 /// https://mlflow.org/docs/latest/search-runs.html
 public struct FilterParser {
-    private var tokens: [FilterToken]
-    private var next = 0
+    private let lexemes: [FilterLexeme]
     private let text: String
+    private let words: FilterWords
+    private var next = 0
+    /// The first condition that is well formed and means nothing.
+    private var refusal: PlatformError?
 
-    private init(_ text: String) throws(PlatformError) {
+    private init(_ text: String, _ words: FilterWords) throws(PlatformError) {
         self.text = text
-        self.tokens = try FilterToken.all(of: text)
+        self.words = words
+        self.lexemes = try FilterLexeme.all(of: text)
     }
 
-    public static func filter(_ text: String) throws(PlatformError) -> Filter {
-        var parser = try FilterParser(text)
-        guard !parser.tokens.isEmpty else { return .everything }
-        var conditions = [try parser.condition()]
-        while parser.takeWord("AND") { conditions.append(try parser.condition()) }
-        guard parser.next == parser.tokens.count else { throw parser.mistake("expected AND") }
+    public static func filter(_ text: String, words: FilterWords = .runs) throws(PlatformError) -> Filter {
+        var parser = try FilterParser(text, words)
+        var conditions: [Filter.Condition] = []
+        while true {
+            while parser.takeWord("AND") {}
+            guard parser.next < parser.lexemes.count else { break }
+            let start = parser.next
+            do {
+                conditions.append(try parser.condition())
+            } catch {
+                throw parser.mistake(at: start)
+            }
+        }
+        if let refusal = parser.refusal { throw refusal }
         return Filter(conditions: conditions)
     }
 
-    public static func sortTerm(_ text: String) throws(PlatformError) -> SortTerm {
-        var parser = try FilterParser(text)
-        let field = try parser.field()
+    public static func sortTerm(_ text: String, words: FilterWords = .runs) throws(PlatformError) -> SortTerm {
+        var parser = try FilterParser(text, words)
+        let unreadable = PlatformError(.invalidArgument, "Invalid order_by clause '\(text.prefix(300))'. Could not be parsed.")
+        let field: Filter.Field
+        do { field = try parser.field() } catch { throw unreadable }
         let isDescending = parser.takeWord("DESC")
-        if !isDescending { _ = parser.takeWord("ASC") }
-        guard parser.next == parser.tokens.count else {
-            throw PlatformError(.invalidArgument, "Invalid order_by clause '\(text)'")
+        let hasDirection = isDescending || parser.takeWord("ASC")
+        guard parser.next == parser.lexemes.count else {
+            guard !hasDirection, parser.next == parser.lexemes.count - 1, case .word = parser.lexemes[parser.next].token else { throw unreadable }
+            throw PlatformError(.invalidArgument, "Invalid ordering key in order_by clause '\(text.prefix(300))'.")
         }
+        if let refusal = parser.refusal { throw refusal }
         return SortTerm(field: field, isAscending: !isDescending)
     }
 
-    private func mistake(_ what: String) -> PlatformError {
-        PlatformError(.invalidArgument, "Invalid filter '\(text.prefix(300))': \(what)")
+    /// The text is no condition. What is refused is told by where it began.
+    private struct NoCondition: Error {}
+
+    private mutating func refuse(_ error: PlatformError) {
+        refusal = refusal ?? error
     }
 
-    private mutating func take() throws(PlatformError) -> FilterToken {
-        guard next < tokens.count else { throw mistake("it ends too early") }
+    private mutating func take() throws(NoCondition) -> FilterLexeme {
+        guard next < lexemes.count else { throw NoCondition() }
         next += 1
-        return tokens[next - 1]
+        return lexemes[next - 1]
     }
 
     private mutating func takeWord(_ word: String) -> Bool {
-        guard next < tokens.count, case .word(let found) = tokens[next], found.uppercased() == word else { return false }
+        guard next < lexemes.count, case .word(let found) = lexemes[next].token, found.uppercased() == word else { return false }
         next += 1
         return true
     }
 
     private mutating func takeSymbol(_ symbol: String) -> Bool {
-        guard next < tokens.count, tokens[next] == .symbol(symbol) else { return false }
+        guard next < lexemes.count, lexemes[next].token == .symbol(symbol) else { return false }
         next += 1
         return true
     }
 
-    private mutating func condition() throws(PlatformError) -> Filter.Condition {
-        Filter.Condition(field: try field(), comparison: try comparison())
+    private mutating func condition() throws(NoCondition) -> Filter.Condition {
+        let field = try field()
+        return Filter.Condition(field: field, comparison: try comparison(of: field))
     }
 
-    private mutating func field() throws(PlatformError) -> Filter.Field {
+    private mutating func field() throws(NoCondition) -> Filter.Field {
         let first = try name()
+        if case .word(let word) = lexemes[next - 1].token, FilterLexeme.isNumber(word) { throw NoCondition() }
         guard takeSymbol(".") else { return Filter.Field(kind: .attribute, key: first) }
-        let kind: Filter.Field.Kind
+        var kind = Filter.Field.Kind.attribute
         switch first {
         case "attribute", "attributes", "attr", "run": kind = .attribute
         case "metric", "metrics": kind = .metric
         case "param", "params", "parameter", "parameters": kind = .parameter
         case "tag", "tags": kind = .tag
         case "dataset", "datasets": kind = .dataset
-        default: throw mistake("'\(first)' is not an entity: use attributes, metrics, params, tags or datasets")
+        default: refuse(words.entity(first))
         }
         var key = try name()
         // Keys may have dots without quotes: tags.mlflow.user.
@@ -83,157 +107,134 @@ public struct FilterParser {
         return Filter.Field(kind: kind, key: key)
     }
 
-    private mutating func name() throws(PlatformError) -> String {
-        switch try take() {
-        case .word(let text), .quotedName(let text): text
-        case .text(let text, let isDouble) where isDouble: text
-        default: throw mistake("expected a name")
+    private func mistake(at start: Int) -> PlatformError {
+        let first = lexemes[start]
+        let isValue =
+            switch first.token {
+            case .text(_, let isDouble): !isDouble
+            case .word(let word): FilterLexeme.isNumber(word)
+            default: false
+            }
+        if isValue, start + 1 < lexemes.count, case .symbol(let symbol) = lexemes[start + 1].token, FilterLexeme.isComparison(symbol) {
+            return PlatformError(.invalidArgument, "Invalid comparison clause. Expected 'Identifier' found '\(first.source.prefix(300))'")
+        }
+        return words.clauses(pieces(from: start))
+    }
+
+    private mutating func name() throws(NoCondition) -> String {
+        switch try take().token {
+        case .word(let text), .quotedName(let text): return text
+        case .text(let text, let isDouble) where isDouble: return text
+        default: throw NoCondition()
         }
     }
 
-    private mutating func comparison() throws(PlatformError) -> Filter.Comparison {
-        if takeWord("LIKE") { return .like(pattern: try string(), ignoresCase: false) }
-        if takeWord("ILIKE") { return .like(pattern: try string(), ignoresCase: true) }
-        if takeWord("IN") { return .isIn(try list()) }
+    private mutating func comparison(of field: Filter.Field) throws(NoCondition) -> Filter.Comparison {
+        if takeWord("LIKE") { return .like(pattern: try pattern("LIKE", field), ignoresCase: false) }
+        if takeWord("ILIKE") { return .like(pattern: try pattern("ILIKE", field), ignoresCase: true) }
+        if takeWord("IN") { return .isIn(try list(of: field)) }
         if takeWord("NOT") {
-            guard takeWord("IN") else { throw mistake("expected IN after NOT") }
-            return .isNotIn(try list())
+            if takeWord("IN") { return .isNotIn(try list(of: field)) }
+            for word in ["LIKE", "ILIKE", "RLIKE"] where takeWord(word) { return try unknown("NOT \(word)", field) }
+            throw NoCondition()
         }
+        if takeWord("RLIKE") { return try unknown("RLIKE", field) }
         if takeWord("IS") {
             let isNot = takeWord("NOT")
-            guard takeWord("NULL") else { throw mistake("expected NULL") }
+            guard takeWord("NULL") else { throw NoCondition() }
             return isNot ? .isNotNull : .isNull
         }
-        guard case .symbol(let symbol) = try take(), let comparator = Filter.Operator(rawValue: symbol) else {
-            throw mistake("expected a comparison")
-        }
-        switch try take() {
+        guard case .symbol(let symbol) = try take().token, FilterLexeme.isComparison(symbol) else { throw NoCondition() }
+        guard let comparator = Filter.Operator(rawValue: symbol) else { return try unknown(symbol, field) }
+        let value = try take()
+        switch value.token {
         case .text(let text, _): return .compare(comparator, .text(text))
         case .number(let number): return .compare(comparator, .number(number))
-        default: throw mistake("expected a number or a text in quotes")
+        case .word, .quotedName:
+            refuse(words.unquoted(value.source, for: field))
+            return .compare(comparator, .text(value.source))
+        case .symbol, .stray: throw NoCondition()
         }
     }
 
-    private mutating func string() throws(PlatformError) -> String {
-        guard case .text(let text, _) = try take() else { throw mistake("expected a text in quotes") }
-        return text
+    /// A comparison that nothing can be compared by: reads what it is compared with, and goes on.
+    private mutating func unknown(_ comparator: String, _ field: Filter.Field) throws(NoCondition) -> Filter.Comparison {
+        switch try take().token {
+        case .text, .number, .word, .quotedName: break
+        case .symbol, .stray: throw NoCondition()
+        }
+        refuse(words.comparator(comparator, of: field, isNumber: false))
+        return .isNotNull
     }
 
-    private mutating func list() throws(PlatformError) -> [String] {
-        guard takeSymbol("(") else { throw mistake("expected '('") }
-        var items = [try string()]
-        while takeSymbol(",") {
-            if takeSymbol(")") { return items }
-            items.append(try string())
+    private mutating func pattern(_ comparator: String, _ field: Filter.Field) throws(NoCondition) -> String {
+        let value = try take()
+        switch value.token {
+        case .text(let text, _): return text
+        case .word, .quotedName: refuse(words.unquoted(value.source, for: field))
+        case .number where field.kind == .metric: refuse(words.comparator(comparator, of: field, isNumber: true))
+        case .number: refuse(words.notText(value.source, for: field))
+        case .symbol, .stray: throw NoCondition()
         }
-        guard takeSymbol(")") else { throw mistake("expected ')'") }
+        return value.source
+    }
+
+    private mutating func list(of field: Filter.Field) throws(NoCondition) -> [String] {
+        guard takeSymbol("(") else { throw NoCondition() }
+        var items: [String] = []
+        var sources: [String] = []
+        var isText = true
+        while !takeSymbol(")") {
+            if !items.isEmpty {
+                guard takeSymbol(",") else { throw NoCondition() }
+                if takeSymbol(")") { break }
+            }
+            let item = try take()
+            switch item.token {
+            case .text(let text, _): items.append(text)
+            case .word, .number, .quotedName:
+                isText = false
+                items.append(item.source)
+            case .symbol, .stray: throw NoCondition()
+            }
+            sources.append(item.source)
+        }
+        if (field.kind == .attribute || field.kind == .dataset) && (items.isEmpty || !isText) { refuse(words.list(isText ? [] : sources, for: field)) }
         return items
     }
-}
 
-/// What a filter is made of.
-enum FilterToken: Equatable {
-    case word(String)
-    /// In backticks: always a name.
-    case quotedName(String)
-    case text(String, isDouble: Bool)
-    case number(Double)
-    case symbol(String)
-
-    /// The longest filter that is read.
-    static let bytesMax = 64 << 10
-
-    private var isComparison: Bool {
-        if case .symbol(let symbol) = self { Filter.Operator(rawValue: symbol) != nil } else { false }
-    }
-
-    static func all(of text: String) throws(PlatformError) -> [FilterToken] {
-        guard text.utf8.count <= bytesMax else {
-            throw PlatformError(.invalidArgument, "Invalid filter: longer than \(bytesMax) bytes")
+    /// What stands there instead of a condition, piece by piece, up to the next AND.
+    private func pieces(from start: Int) -> [String] {
+        switch lexemes[start].token {
+        case .word(let word) where ["OR", "NOT"].contains(word.uppercased()): return [lexemes[start].source]
+        case .symbol("("): return [group(from: start)]
+        default: break
         }
-        var tokens: [FilterToken] = []
-        let characters = Array(text.unicodeScalars)
-        var index = 0
-        while index < characters.count {
-            let character = characters[index]
-            switch character {
-            case " ", "\t", "\n", "\r": index += 1
-            case "'", "\"", "`":
-                tokens.append(try quoted(characters, &index, text: text))
-            // After a comparison, a dot begins a number.
-            case "." where tokens.last?.isComparison == true:
-                tokens.append(try wordOrNumber(characters, &index, text: text, after: tokens.last))
-            case "(", ")", ",", ".":
-                tokens.append(.symbol(String(character)))
-                index += 1
-            case "=", "!", "<", ">":
-                tokens.append(try comparator(characters, &index, text: text))
-            default:
-                tokens.append(try wordOrNumber(characters, &index, text: text, after: tokens.last))
-            }
-        }
-        return tokens
-    }
-
-    private static func quoted(_ characters: [Unicode.Scalar], _ index: inout Int, text: String) throws(PlatformError) -> FilterToken {
-        let quote = characters[index]
-        var value = String.UnicodeScalarView()
-        index += 1
-        while index < characters.count {
-            let character = characters[index]
-            index += 1
-            if character == quote {
-                let string = String(value)
-                return quote == "`" ? .quotedName(string) : .text(string, isDouble: quote == "\"")
-            }
-            if character == "\\", index < characters.count, characters[index] == quote || characters[index] == "\\" {
-                value.append(characters[index])
-                index += 1
+        var pieces: [String] = []
+        var isJoined = false
+        for lexeme in lexemes[start...] {
+            if case .word(let word) = lexeme.token, word.uppercased() == "AND", !pieces.isEmpty { break }
+            // A path is one piece.
+            if (isJoined || lexeme.token == .symbol(".")), let last = pieces.popLast() {
+                pieces.append(last + lexeme.source)
             } else {
-                value.append(character)
+                pieces.append(lexeme.source)
             }
+            isJoined = lexeme.token == .symbol(".")
         }
-        throw PlatformError(.invalidArgument, "Invalid filter '\(text.prefix(300))': a quote that does not end")
+        return pieces
     }
 
-    private static func comparator(_ characters: [Unicode.Scalar], _ index: inout Int, text: String) throws(PlatformError) -> FilterToken {
-        var symbol = String(characters[index])
-        index += 1
-        if index < characters.count, characters[index] == "=" {
-            symbol += "="
-            index += 1
+    /// From the parenthesis to the one that closes it, or to the end.
+    private func group(from start: Int) -> String {
+        var depth = 0
+        var group = ""
+        for lexeme in lexemes[start...] {
+            if lexeme.token == .symbol("(") { depth += 1 }
+            if lexeme.token == .symbol(")") { depth -= 1 }
+            group += (group.isEmpty || !lexeme.followsSpace ? "" : " ") + lexeme.source
+            if depth == 0 { break }
         }
-        if symbol == "==" { symbol = "=" }
-        guard Filter.Operator(rawValue: symbol) != nil else {
-            throw PlatformError(.invalidArgument, "Invalid filter '\(text.prefix(300))': '\(symbol)' is no comparison")
-        }
-        return .symbol(symbol)
-    }
-
-    private static func wordOrNumber(
-        _ characters: [Unicode.Scalar],
-        _ index: inout Int,
-        text: String,
-        after previous: FilterToken?
-    ) throws(PlatformError) -> FilterToken {
-        let expectsValue = previous?.isComparison == true
-        var word = ""
-        while index < characters.count {
-            let character = characters[index]
-            let isWord = character.properties.isAlphabetic || character.properties.numericType != nil || "_-/:@#$%&*+;?^|~[]{}".unicodeScalars.contains(character)
-            guard isWord || (expectsValue && character == ".") else { break }
-            word.unicodeScalars.append(character)
-            index += 1
-        }
-        guard !word.isEmpty else {
-            throw PlatformError(.invalidArgument, "Invalid filter '\(text.prefix(300))': '\(characters[index])' is not expected")
-        }
-        if expectsValue {
-            guard let number = Double(word) else {
-                throw PlatformError(.invalidArgument, "Invalid filter '\(text.prefix(300))': '\(word.prefix(80))' is neither a number nor in quotes")
-            }
-            return .number(number)
-        }
-        return .word(word)
+        return group
     }
 }

@@ -25,7 +25,7 @@ extension TrackingImporter {
     private func copy(_ model: RegisteredModel, _ places: ExperimentPlaces, _ tally: ImportTally) async throws {
         let what = "model '\(model.name)'"
         // What no client could ask this server for.
-        guard !model.name.isEmpty, !model.name.contains("/"), !model.name.contains(":") else {
+        guard !model.name.isEmpty, !model.name.utf8.contains(UInt8(ascii: "/")), !model.name.utf8.contains(UInt8(ascii: ":")) else {
             return tally.skip(.models, what, "a model's name cannot have '/' or ':' here: rename it at the source")
         }
         let item = ImportItem(.model, model.name)
@@ -54,6 +54,9 @@ extension TrackingImporter {
                     try await store.importAlias(alias, of: model.name, version: version)
                 }
                 tally.count(outcome, .aliases, name)
+            } catch let error as PlatformError where error.code == .permissionDenied {
+                // Protected here: where it points is what Git says, whatever the source has.
+                tally.skip(.aliases, name, error.message, .omission)
             } catch let error as PlatformError where error.isAboutOneThing {
                 tally.fail(.aliases, name, error)
             }

@@ -132,7 +132,7 @@ struct ArtifactFolder: Sendable {
         let place = recordPlace(path)
         if rename(staged, place) == 0 { return }
         var way = "\(root)/\(Self.digests)"
-        for part in path.text.split(separator: "/").dropLast() {
+        for part in path.text.pathParts.dropLast() {
             way += "/\(part)"
             if mkdir(way, 0o755) == 0 { continue }
             guard isPlainFile(way) else { continue }
@@ -165,7 +165,7 @@ struct ArtifactFolder: Sendable {
     /// The file's place, refused when a part of the way is a symbolic link.
     private func place(_ path: ArtifactPath) throws(PlatformError) -> String {
         var place = root
-        for (index, part) in path.text.split(separator: "/").enumerated() {
+        for (index, part) in path.text.pathParts.enumerated() {
             // Some file systems take no notice of case.
             guard index > 0 || !Self.reserved.contains(part.lowercased()) else { throw Self.invalid(path) }
             place += "/\(part)"

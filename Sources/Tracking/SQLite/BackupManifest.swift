@@ -32,7 +32,7 @@ public struct BackupManifest: Sendable, Codable, Equatable {
         }
         var seen: Set<String> = []
         for file in files.dropFirst() {
-            let parts = file.path.split(separator: "/", omittingEmptySubsequences: false)
+            let parts = file.path.pathParts
             guard parts.count > 1, parts[0] == TrackingHome.artifactsName, !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }),
                 !file.path.utf8.contains(0), file.bytes >= 0, seen.insert(file.path).inserted
             else {

@@ -101,7 +101,7 @@ func synchronize(_ folder: String) throws {
 }
 
 func parent(_ place: String) -> String {
-    place.lastIndex(of: "/").map { String(place[..<$0]) } ?? place
+    place.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(place[..<$0]) } ?? place
 }
 
 /// Whether anything is there, a dangling link included.

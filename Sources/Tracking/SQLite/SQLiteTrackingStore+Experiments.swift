@@ -88,7 +88,7 @@ extension SQLiteTrackingStore {
         }
     }
 
-    private static let experimentTarget = SearchTarget(
+    static let experimentTarget = SearchTarget(
         table: "experiment",
         attributes: [
             "name": "experiment.name", "experiment_id": "experiment.id", "creation_time": "experiment.created",

@@ -87,7 +87,7 @@ extension SQLiteTrackingStore {
         }
     }
 
-    private static let loggedModelTarget = SearchTarget(
+    static let loggedModelTarget = SearchTarget(
         table: "loggedModel",
         attributes: [
             "name": "loggedModel.name", "model_id": "loggedModel.id", "model_type": "loggedModel.modelType",

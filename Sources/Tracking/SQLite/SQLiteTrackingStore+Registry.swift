@@ -173,7 +173,7 @@ extension SQLiteTrackingStore {
 
     // MARK: Rows
 
-    private static let modelTarget = SearchTarget(
+    static let modelTarget = SearchTarget(
         table: "registeredModel",
         attributes: [
             "name": "registeredModel.name", "creation_timestamp": "registeredModel.created",
@@ -186,7 +186,7 @@ extension SQLiteTrackingStore {
 
     private static let modelNameColumn = "(SELECT name FROM registeredModel WHERE id = modelVersion.model)"
 
-    private static let versionTarget = SearchTarget(
+    static let versionTarget = SearchTarget(
         table: "modelVersion",
         attributes: [
             "name": modelNameColumn, "version_number": "modelVersion.version",

@@ -154,7 +154,7 @@ extension SQLiteTrackingStore {
         return (count ?? 0) > limit
     }
 
-    private static let runTarget = SearchTarget(
+    static let runTarget = SearchTarget(
         table: "run",
         attributes: [
             "run_id": "run.uuid", "run_name": "run.name", "Run name": "run.name", "run name": "run.name", "user_id": "run.user",

@@ -119,7 +119,7 @@ struct ModelVersionSource: Sendable {
             guard let decoded = text.removingPercentEncoding, decoded != text else { break }
             text = decoded
         }
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = text.pathParts
         guard !text.unicodeScalars.contains("\0"), !parts.contains(".."), !parts.contains(".") else {
             throw PlatformError(
                 .invalidArgument,
@@ -134,8 +134,8 @@ struct ModelVersionSource: Sendable {
     private static let decodingsMax = 10
 
     private func isWithin(_ source: String, _ root: String) -> Bool {
-        func parts(_ uri: String) -> [Substring] {
-            (uri.removingPercentEncoding ?? uri).drop { $0 != ":" }.dropFirst().split(separator: "/")
+        func parts(_ uri: String) -> [String] {
+            (uri.removingPercentEncoding ?? uri).drop { $0 != ":" }.dropFirst().pathParts.filter { !$0.isEmpty }
         }
         let rootParts = parts(root)
         return root.hasPrefix("mlflow-artifacts:") && !rootParts.isEmpty && parts(source).starts(with: rootParts)

@@ -41,7 +41,7 @@ enum NameRules {
     /// A name that would be another file's, were it one.
     private static func checkPath(_ name: String, path: String) throws(PlatformError) {
         let normal = normalised(name)
-        guard normal == name, normal != ".", !normal.hasPrefix(".."), !normal.hasPrefix("/") else {
+        guard normal == name, normal != ".", !normal.hasPrefix(".."), normal.utf8.first != UInt8(ascii: "/") else {
             throw invalid(
                 name,
                 path,
@@ -65,7 +65,7 @@ enum NameRules {
 
     static func check(modelName name: String) throws(PlatformError) {
         guard !name.allSatisfy(\.isWhitespace) else { throw missing("name") }
-        guard !name.contains("/"), !name.contains(":") else {
+        guard !name.utf8.contains(UInt8(ascii: "/")), !name.utf8.contains(UInt8(ascii: ":")) else {
             throw PlatformError(.invalidArgument, "Invalid model name '\(name)'. Names cannot contain '/' or ':'.")
         }
         try checkPath(name, path: "name")
@@ -160,11 +160,11 @@ enum NameRules {
     /// As `posixpath.normpath` does it.
     static func normalised(_ path: String) -> String {
         guard !path.isEmpty else { return "." }
-        let leading = path.prefix { $0 == "/" }.count
+        let leading = path.utf8.prefix { $0 == UInt8(ascii: "/") }.count
         // POSIX lets two leading slashes mean something of their own.
         let root = leading == 2 ? "//" : leading > 0 ? "/" : ""
-        var parts: [Substring] = []
-        for part in path.split(separator: "/") where part != "." {
+        var parts: [String] = []
+        for part in path.pathParts where !part.isEmpty && part != "." {
             if part != ".." || parts.last == ".." || (root.isEmpty && parts.isEmpty) {
                 parts.append(part)
             } else if !parts.isEmpty {

@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import SlipwayCore
+import SlipwayTracking
 
 /// The parameters of one call: the JSON body, or the query of a GET.
 ///
@@ -20,8 +21,9 @@ struct Parameters: Sendable {
     /// comes more than once is a list.
     init(query: String?) {
         var members: [String: JSONValue] = [:]
-        for pair in (query ?? "").split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(Self.decoded)
+        // By bytes: a sign with a combining mark behind it is another character to Swift.
+        for pair in (query ?? "").utf8.split(separator: UInt8(ascii: "&")) {
+            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false).map(Self.decoded)
             guard let key = parts.first else { continue }
             let text = JSONValue.string(parts.count > 1 ? parts[1] : "")
             switch members[key] {
@@ -36,7 +38,7 @@ struct Parameters: Sendable {
     /// The query of a request's target: `/runs/get?run_id=x`.
     init(target: String?) {
         let target = target ?? ""
-        self.init(query: target.firstIndex(of: "?").map { String(target[target.index(after: $0)...]) })
+        self.init(query: target.utf8.firstIndex(of: UInt8(ascii: "?")).map { String(target[$0...].utf8.dropFirst()) ?? "" })
     }
 
     /// A JSON object, or nothing.
@@ -55,9 +57,10 @@ struct Parameters: Sendable {
         self.members = members
     }
 
-    private static func decoded(_ text: Substring) -> String {
-        let spaced = text.replacing("+", with: " ")
-        return spaced.removingPercentEncoding ?? String(spaced)
+    /// Not Foundation's decoder, which takes away a byte order mark.
+    private static func decoded(_ text: Substring.UTF8View) -> String {
+        let spaced = String(decoding: text.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
+        return PercentEncoding.decoded(spaced) ?? spaced
     }
 
     /// With these values on top.

@@ -54,7 +54,8 @@ struct RegistryCalls: Sendable {
                 let search = try Search(
                     parameters,
                     defaultLimit: TrackingLimits.registrySearchDefault,
-                    limitMax: TrackingLimits.registeredModelsMax
+                    limitMax: TrackingLimits.registeredModelsMax,
+                    words: .registeredModels
                 )
                 try SearchVocabulary.registeredModels.check(search)
                 return try await store.searchRegisteredModels(search).json("registered_models", TrackingJSON.registeredModel)
@@ -167,7 +168,7 @@ struct RegistryCalls: Sendable {
                 return ["artifact_uri": .string(version.storageLocation)]
             },
             TrackingCall(.get, "model-versions/search") { parameters in
-                let search = try Search(parameters, defaultLimit: 10_000, limitMax: TrackingLimits.modelVersionsMax)
+                let search = try Search(parameters, defaultLimit: 10_000, limitMax: TrackingLimits.modelVersionsMax, words: .modelVersions)
                 try SearchVocabulary.modelVersions.check(search)
                 return try await store.searchModelVersions(search).json("model_versions", TrackingJSON.version)
             },

@@ -38,6 +38,11 @@ struct TrackingFastRoutes: FastRoutes {
         calls["\(method.rawValue) \(path)"] != nil
     }
 
+    func refusal(of head: HTTPRequest) -> FastResponse? {
+        guard case .refused(let error) = access.decision(on: head) else { return nil }
+        return FastResponse(error)
+    }
+
     func answer(_ request: FastRequest, on eventLoop: any EventLoop) -> FastAnswer {
         let caller: String?
         switch access.decision(on: request.head) {

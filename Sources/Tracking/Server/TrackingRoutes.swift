@@ -55,7 +55,8 @@ public struct TrackingRoutes: Sendable {
     /// Of its own, so that no look-up of a training loop delays a prediction.
     private static let eventLoops = HTTPServer.eventLoops(TrackingLimits.eventLoops)
 
-    private var calls: [TrackingCall] {
+    /// Every call, without its prefix.
+    var calls: [TrackingCall] {
         ExperimentCalls(store: store).all + RunCalls(store: store).all + LoggedModelCalls(store: store).all
             + MetricHistoryCalls(store: store).all + RegistryCalls(store: store).all
             + ArtifactCalls(store: store, artifacts: artifacts).all
@@ -165,18 +166,19 @@ extension Search {
         defaultLimit: Int64,
         limitMax: Int64 = TrackingLimits.searchResultsMax,
         view: String? = nil,
-        words: LimitWords = .others
+        words: FilterWords = .runs
     ) throws(PlatformError) {
         let limit = try parameters.int("max_results") ?? defaultLimit
         guard limit >= 1 else {
             throw PlatformError(.invalidArgument, "Invalid value \(limit) for parameter 'max_results' supplied. It must be a positive integer")
         }
         guard limit <= limitMax else {
+            // MLflow says in two ways that a page is too large.
             guard words == .experiments else { throw parameters.invalid(parameters.value("max_results") ?? .int(limit), "max_results") }
             throw PlatformError(.invalidArgument, "Invalid value \(limit) for parameter 'max_results' supplied. It must be at most \(limitMax)")
         }
         var order: [SortTerm] = []
-        for text in try parameters.texts("order_by") { order.append(try FilterParser.sortTerm(text)) }
+        for text in try parameters.texts("order_by") { order.append(try FilterParser.sortTerm(text, words: words)) }
         let token = try parameters.text("page_token") ?? ""
         var filterText = ""
         for key in ["filter", "filter_string"] {
@@ -190,7 +192,7 @@ extension Search {
             viewText = try parameters.text(view)
         }
         self.init(
-            filter: try FilterParser.filter(filterText),
+            filter: try FilterParser.filter(filterText, words: words),
             order: order,
             view: try Self.view(viewText),
             limit: Int(limit),
@@ -199,12 +201,6 @@ extension Search {
     }
 
     private static let viewNumbers: [Int64: String] = [1: "ACTIVE_ONLY", 2: "DELETED_ONLY", 3: "ALL"]
-
-    /// MLflow says in two ways that a page is too large.
-    enum LimitWords {
-        case experiments
-        case others
-    }
 
     private static func view(_ text: String?) throws(PlatformError) -> ViewType {
         guard let text else { return .activeOnly }

@@ -14,6 +14,8 @@ import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from support import since
+
 URI = os.environ["SLIPWAY_TRACKING_URI"]
 REFERENCE = os.environ.get("SLIPWAY_TRACKING_ENGINE") == "mlflow"
 mlflow.set_tracking_uri(URI)
@@ -154,6 +156,7 @@ class Parts(Base):
         self.addCleanup(setattr, requests.Session, "send", send)
         return seen
 
+    @since(3)
     def test_upload_as_the_server_advertises(self):
         seen = self.watch()
         data = os.urandom(5_000_000)
@@ -171,6 +174,7 @@ class Parts(Base):
             self.client.log_artifact(self.run.run_id, self.file("ö %.bin", data))
         self.assertEqual(self.back("ö %.bin"), data)
 
+    @since(3)
     def test_failed_part_leaves_nothing(self):
         seen = self.watch()
         send = requests.Session.send
@@ -189,6 +193,7 @@ class Parts(Base):
         self.assertIn(("POST", f"/api/2.0/mlflow-artifacts/mpu/abort/{self.root}"), seen)
         self.assertEqual(requests.get(f"{URI}/api/2.0/mlflow-artifacts/mpu/parts/{identifier}", timeout=60).status_code, 404)
 
+    @since(3)
     def test_download_in_ranges(self):
         seen = self.watch()
         data = os.urandom(3_000_001)
@@ -199,6 +204,7 @@ class Parts(Base):
             self.assertEqual(self.back("m/empty.bin"), b"")
         self.assertEqual(sum("/granted/" in url for _, url in seen), 4)
 
+    @since(3)
     def test_model_of_parts_loads(self):
         import numpy as np
         import mlflow.sklearn

@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 import uuid
 
+from mistakes import mistakes
 from support import record_route
 
 SECONDS = 60
@@ -905,7 +906,7 @@ def artifacts(t):
     t.get("artifacts/list", run_id=r)
 
 
-SCENARIOS = [experiments, experiment_search, runs, logging, batches, history, inputs, run_search, registry, versions, registry_search, logged_models, artifacts]
+SCENARIOS = [experiments, experiment_search, runs, logging, batches, history, inputs, run_search, registry, versions, registry_search, logged_models, artifacts, mistakes]
 
 
 def converse(uri, scenario):

@@ -53,9 +53,9 @@ struct ReplicaBalancerTests {
     @Test("Failures in a row eject, one success between them does not; a refused connection ejects at once")
     func ejects() {
         var balancer = ReplicaBalancer(keys: ["a", "b"])
-        for _ in 0..<4 { #expect(!balancer.failed("a", refused: false, now: 0)) }
+        for _ in 0..<4 { #expect(balancer.failed("a", refused: false, now: 0) == false) }
         balancer.succeeded("a")
-        for _ in 0..<4 { #expect(!balancer.failed("a", refused: false, now: 0)) }
+        for _ in 0..<4 { #expect(balancer.failed("a", refused: false, now: 0) == false) }
         let fifth = balancer.failed("a", refused: false, now: 0)
         #expect(fifth)
         for _ in 0..<10 { #expect(balancer.pick(now: 1) == "b") }

@@ -90,6 +90,23 @@ struct BatchQueueTests {
         #expect(queue.startAtOnce(now: 2_000_000, client: ObjectIdentifier(one)) == true, "the other has not been seen for long")
     }
 
+    @Test("Without a delay nobody waits, but where there is company no request runs on its own thread past the line")
+    func companyWithoutDelay() {
+        let (one, two) = (Sender(), Sender())
+        var queue = queue(rowsMax: 8)
+        #expect(queue.startAtOnce(now: 0, client: ObjectIdentifier(one)) == true)
+        queue.finished(now: 100_000)
+        #expect(queue.startAtOnce(now: 110_000, client: ObjectIdentifier(one)) == true)
+        queue.finished(now: 210_000)
+        #expect(queue.startAtOnce(now: 220_000, client: ObjectIdentifier(two)) == false)
+        #expect(queue.add(Entry(number: 1, sender: two), now: 220_000) == true)
+        #expect(queue.step(now: 220_000) == .summon)
+        #expect(queue.add(Entry(number: 2, sender: one), now: 230_000) == true)
+        #expect(numbers(queue.take(now: 240_000)) == [1, 2])
+        queue.finished(now: 300_000)
+        #expect(queue.startAtOnce(now: 10_000_000, client: ObjectIdentifier(one)) == true)
+    }
+
     @Test("A preferred number of rows runs without delay, and what is over stays")
     func preferred() {
         var queue = queue(rowsMax: 16, preferredRows: [4, 8], delayMicroseconds: 1000)

@@ -119,22 +119,6 @@ struct SchedulingTests {
             $0.gathering?.delayMicroseconds = 100_000
         }
         #expect(gathering.ask([1]).count == 1, "alone, gathering costs nothing")
-        let habitual = try SchedulerFixture(ScriptedSession(), rowNanoseconds: 1000) {
-            $0.rowsMax = 8
-            $0.gathering = BatchingPolicy.Gathering()
-        }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<8 {
-                group.addTask {
-                    for _ in 0..<100 {
-                        let pending = habitual.ask([1])
-                        #expect(pending.count == 1, "what is cheaper than a hand-over is not handed over")
-                    }
-                }
-            }
-            try await group.waitForAll()
-        }
-        await habitual.server.stop()
         for session in [ScriptedSession(isHeld: true), ScriptedSession(isComputeOnly: false, isHeld: true)] {
             let fixture = try SchedulerFixture(session, rowNanoseconds: session.isComputeOnly ? SchedulerFixture.slow : 1000)
             let pending = fixture.ask([1])
@@ -145,6 +129,28 @@ struct SchedulingTests {
         }
         await small.server.stop()
         await gathering.server.stop()
+    }
+
+    @Test("Without a delay, what is cheaper than a hand-over is not handed over, nor what is no cheaper together")
+    func worth() async throws {
+        let inputs = [ScriptedSession.tensor([1])]
+        let habitual = try SchedulerFixture(ScriptedSession(), rowNanoseconds: 60_000) {
+            $0.rowsMax = 8
+            $0.gathering = BatchingPolicy.Gathering()
+        }
+        #expect(!habitual.version.gathers(inputs, cost: 10_000))
+        #expect(habitual.version.gathers(inputs, cost: 60_000))
+        habitual.version.cost.saw(nanoseconds: 480_000, elements: 8)
+        #expect(!habitual.version.gathers(inputs, cost: 60_000))
+        let patient = try SchedulerFixture(ScriptedSession(), rowNanoseconds: 1000) {
+            $0.rowsMax = 8
+            $0.gathering = BatchingPolicy.Gathering()
+            $0.gathering?.delayMicroseconds = 100
+        }
+        #expect(patient.version.gathers(inputs, cost: 1000))
+        let plain = try SchedulerFixture(ScriptedSession()) { $0.rowsMax = 8 }
+        #expect(!plain.version.gathers(inputs, cost: 60_000))
+        for fixture in [habitual, patient, plain] { await fixture.server.stop() }
     }
 
     @Test("With others about, a lone request waits for company and no longer than the delay", .timeLimit(.minutes(2)))
@@ -265,6 +271,17 @@ struct RunCostTests {
         #expect(cost.nanoseconds(elements: .max) > ServingLimits.eventLoopNanosecondsMax)
         cost.saw(nanoseconds: 1500, elements: 4096)
         #expect(cost.nanoseconds(elements: 1024) == 1500)
+    }
+
+    @Test("Whether it pays to run several together is seen from larger runs")
+    func together() {
+        let network = RunCost(elements: 32, nanoseconds: 100_000)
+        #expect(network.isCheaperTogether(elements: 32), "nothing was seen")
+        network.saw(nanoseconds: 200_000, elements: 256)
+        #expect(network.isCheaperTogether(elements: 32))
+        let trees = RunCost(elements: 32, nanoseconds: 100_000)
+        trees.saw(nanoseconds: 790_000, elements: 256)
+        #expect(!trees.isCheaperTogether(elements: 32))
     }
 
     @Test("A model that has become slow leaves the event loop within a few requests, and comes back")

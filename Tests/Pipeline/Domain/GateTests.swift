@@ -83,6 +83,13 @@ struct GateTests {
         #expect(gate.judge(new: empty, champion: empty).verdict == .inconclusive)
     }
 
+    @Test("Infinities are in a profile as the numbers at the ends, and can be read back")
+    func infinities() throws {
+        let profile = try profile("x\n1\ninf\n-inf\n1e400\n")
+        #expect(profile.columns[0].sample == [-.greatestFiniteMagnitude, 1, .greatestFiniteMagnitude, .greatestFiniteMagnitude])
+        #expect(try Profile(json: profile.json()) == profile)
+    }
+
     @Test("A profile of many rows keeps a bounded sample that drift cannot tell from all of them")
     func profileSize() throws {
         var random = SeededGenerator(seed: 4)

@@ -1,3 +1,4 @@
+import Foundation
 import SlipwayClients
 import SlipwayCore
 import SlipwayTesting
@@ -126,6 +127,21 @@ struct TrackingImporterTests {
             #expect(report.count(.aliases).skipped == 2)
             let reasons = report.notes.filter { $0.level == .problem }.map(\.why).sorted()
             #expect(reasons == ["it points at version 1 here, at version 3 there", "it was deleted here", "it was removed here"] as [String], "\(reasons)")
+        }
+    }
+
+    @Test("An alias that is protected here follows Git: it is left out, and nothing else is amiss")
+    func protectedAlias() async throws {
+        try await withTwoHomes { there, here, connections in
+            try await withScratchFolder { folder in
+                let rules = ProtectedAliases(names: ["champion"], releaseFolder: "envs/dev/models")
+                let store = try SQLiteTrackingStore(path: folder.appending(path: "tracking.db").path, protected: { rules })
+                let report = try await importer(there, store, StoreArtifactIntake(here.artifacts), connections).run()
+                try report.check()
+                #expect(try await store.registeredModel(name: "tumor").aliases.keys.sorted() == ["B"])
+                let note = try #require(report.notes.first { $0.what.contains("champion") })
+                #expect(note.level == .omission && note.why.contains("envs/dev/models/tumor.yaml"))
+            }
         }
     }
 

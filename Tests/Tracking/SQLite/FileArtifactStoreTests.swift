@@ -68,6 +68,18 @@ struct FileArtifactStoreTests {
         }
     }
 
+    @Test("A name that begins with a combining mark is a name like any other, below a folder too")
+    func combiningMark() async throws {
+        try await withScratchFolder { folder in
+            let store = try FileArtifactStore(root: folder)
+            try put("x", "a/\u{301}b", in: store)
+            #expect(try get("a/\u{301}b", in: store) == "x")
+            let names = try store.list(try ArtifactPath("a")).map { Array($0.name.utf8) }
+            #expect(names == [Array("\u{301}b".utf8)])
+            #expect(FileManager.default.fileExists(atPath: folder.path + "/a/\u{301}b"))
+        }
+    }
+
     @Test("Where files are staged is neither listed nor reached", arguments: [".staging", ".staging/x"])
     func staging(path: String) async throws {
         try await withScratchFolder { folder in

@@ -52,7 +52,7 @@ struct BadRequestTests {
         Case(path: "runs/search", body: "{\"page_token\":\"x\"}", message: "Invalid page token, could not parse 'x'"),
         Case(path: "runs/search", body: "{\"page_token\":\"-5\"}", message: "Invalid page token, could not parse '-5'"),
         Case(path: "runs/search", body: "{\"run_view_type\":\"SOME\"}", message: "Invalid view type 'SOME'"),
-        Case(path: "runs/search", body: "{\"experiment_ids\":[\"0\"],\"filter\":\"metrics.auc >\"}", message: "Invalid filter 'metrics.auc >': it ends too early"),
+        Case(path: "runs/search", body: "{\"experiment_ids\":[\"0\"],\"filter\":\"metrics.auc >\"}", message: "Invalid clause(s) in filter string: 'metrics.auc', '>'"),
         // Not there, or there already
         Case(path: "runs/delete", body: "{\"run_id\":\"nope\"}", status: 404, code: "RESOURCE_DOES_NOT_EXIST", message: "Run with id=nope not found"),
         Case(path: "experiments/create", body: "{\"name\":\"Default\"}", code: "RESOURCE_ALREADY_EXISTS", message: "Experiment(name=Default) already exists."),
