@@ -49,7 +49,7 @@ struct GRPCLoad {
         var outcome = Outcome()
         outcome.seconds = elapsed
         let results = channels.map { channel in
-            try loop.submit { try channel.pipeline.syncOperations.handler(type: GRPCLoadHandler.self).end() }
+            loop.submit { try channel.pipeline.syncOperations.handler(type: GRPCLoadHandler.self).end() }
         }
         let limit = NIODeadline.now() + .seconds(Int64(Self.secondsToEnd))
         for result in results {
