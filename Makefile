@@ -3,10 +3,10 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-engines demo soak crash artifacts bench bench-tracking lint clean lint-cluster test-cluster lint-baseline fuzz import
+.PHONY: help setup build test test-engines demo soak crash artifacts bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
 
 help: ## What there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install Debian packages and the Python environment (once)
 	@bash ops/timed.sh setup bash ops/setup.sh
@@ -27,6 +27,24 @@ test-engines: setup ## The suites that need real engines, started for them, with
 
 demo: build ## A model's whole road on real data, checked at every turn
 	@$(BIN)/shakedown demo
+
+features: setup ## Real Feast and Redis, for Optional on this machine
+	@bash ops/timed.sh features bash ops/features.sh
+
+proof-core: build ## Prove that Core serves alone; CLUSTER=1 for the cluster of the kubectl context
+	@bash ops/proof/core.sh
+
+proof-optional: build features ## Prove that Optional comes, goes and comes back with its data
+	@bash ops/proof/optional.sh
+
+proof-e2e: build ## Prove one model's whole road, under traffic
+	@bash ops/proof/e2e.sh
+
+optional-on: build features ## Attach Feast and Redis in ENV (dev), by a commit
+	@bash ops/toggle/on.sh
+
+optional-off: build ## Detach them, by a commit; their data stays
+	@bash ops/toggle/off.sh
 
 soak: build ## 200 promotions in a row under load
 	@$(BIN)/shakedown soak

@@ -157,6 +157,14 @@ let modules: [Module] = [
         tests: Tests(path: "Release/Domain")
     ),
     Module(
+        name: "SlipwayApps",
+        layer: .domain,
+        path: "Release/Apps",
+        purpose: "The Applications that the repository makes of itself, as Argo CD would see them; Optional's switch.",
+        uses: ["SlipwayCore"],
+        tests: Tests(path: "Release/Apps", uses: ["SlipwayProcesses"], exclude: ["Snapshots"])
+    ),
+    Module(
         name: "SlipwayPipeline",
         layer: .domain,
         path: "Pipeline/Domain",
@@ -172,6 +180,15 @@ let modules: [Module] = [
         uses: ["SlipwayCore"],
         outside: [.crypto],
         tests: Tests(path: "Proof/Domain", exclude: ["Snapshots"])
+    ),
+
+    Module(
+        name: "SlipwayFeatures",
+        layer: .domain,
+        path: "Features/Domain",
+        purpose: "What features a request is joined with, and which of them are stale or missing.",
+        uses: ["SlipwayCore"],
+        tests: Tests(path: "Features/Domain")
     ),
 
     // What touches the world. Decides nothing.
@@ -207,13 +224,13 @@ let modules: [Module] = [
         layer: .adapter,
         path: "Platform/Clients",
         purpose: "Clients of the wire protocols: MLflow's registry, a v2 model server, a gateway, the console.",
-        uses: ["SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRelease"],
+        uses: ["SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRelease", "SlipwayFeatures"],
         outside: [.asyncHTTPClient, .logging, .nioCore, .nioFoundationCompat, .nioHTTP1, .nioPosix],
         tests: Tests(
             path: "Platform/Clients",
             uses: [
                 "SlipwayHTTP", "SlipwayTracking", "SlipwayTrackingServer", "SlipwayTrackingSQLite", "SlipwayInference",
-                "SlipwayInferenceServer", "SlipwayONNXRuntime", "SlipwayRelease", "SlipwayRouting", "SlipwayGateway",
+                "SlipwayInferenceServer", "SlipwayONNXRuntime", "SlipwayRelease", "SlipwayRouting", "SlipwayGateway", "SlipwayFeatures",
             ],
             outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix]
         )
@@ -246,10 +263,10 @@ let modules: [Module] = [
         name: "SlipwayProcesses",
         layer: .adapter,
         path: "Platform/Processes",
-        purpose: "Commands as process groups: streamed, bounded, and ended as a whole.",
-        uses: ["SlipwayCore", "SlipwayPipeline"],
+        purpose: "Commands as process groups: streamed, bounded, and ended as a whole; helm and kubectl.",
+        uses: ["SlipwayCore", "SlipwayPipeline", "SlipwayApps"],
         outside: [.subprocess, .systemPackage],
-        tests: Tests(path: "Platform/Processes")
+        tests: Tests(path: "Platform/Processes", uses: ["SlipwayApps"])
     ),
     Module(
         name: "SlipwayTrackingSQLite",
@@ -338,8 +355,8 @@ let modules: [Module] = [
         path: "Gateway/Server",
         purpose: "Routes each request to a variant, swaps routes, measures variants.",
         uses: [
-            "SlipwayCore", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRouting", "SlipwayRelease", "SlipwayHTTP",
-            "SlipwayGRPC",
+            "SlipwayCore", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRouting", "SlipwayRelease", "SlipwayFeatures",
+            "SlipwayHTTP", "SlipwayGRPC",
         ],
         outside: [
             .hummingbird, .httpTypes, .logging, .nioCore, .nioPosix, .nioHTTP1, .nioConcurrencyHelpers, .atomics,
@@ -347,7 +364,7 @@ let modules: [Module] = [
         ],
         tests: Tests(
             path: "Gateway/Server",
-            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRelease", "SlipwayHTTP", "SlipwayGRPC"],
+            uses: ["SlipwayRouting", "SlipwayInference", "SlipwayInferenceMessages", "SlipwayRelease", "SlipwayFeatures", "SlipwayHTTP", "SlipwayGRPC"],
             outside: [.hummingbird, .httpTypes, .nioCore, .nioPosix, .nioHTTP1, .logging, .swiftProtobuf]
         )
     ),
@@ -356,7 +373,7 @@ let modules: [Module] = [
         layer: .service,
         path: "Release/Reconciler",
         purpose: "Makes what serves equal to what Git says, again and again.",
-        uses: ["SlipwayCore", "SlipwayRelease", "SlipwayTracking", "SlipwayInference", "SlipwayProof", "SlipwayHTTP"],
+        uses: ["SlipwayCore", "SlipwayRelease", "SlipwayTracking", "SlipwayInference", "SlipwayProof", "SlipwayHTTP", "SlipwayApps"],
         outside: [.hummingbird, .httpTypes, .logging, .serviceLifecycle],
         tests: Tests(
             path: "Release/Reconciler",
@@ -406,10 +423,10 @@ let modules: [Module] = [
             "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayGRPC", "SlipwayClients", "SlipwayNotifications",
             "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayPyfunc", "SlipwayGit",
             "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
-            "SlipwayPipelineRunner", "SlipwayConsole",
+            "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps", "SlipwayFeatures",
         ],
         outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],
-        tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport"], outside: [.argumentParser])
+        tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport", "SlipwayApps", "SlipwayProcesses", "SlipwayProof"], outside: [.argumentParser])
     ),
 ]
 

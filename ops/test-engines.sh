@@ -4,3 +4,5 @@ set -euo pipefail
 export SLIPWAY_ENGINES=1
 bash ops/with-mlflow.sh swift test --skip-build --filter 'ModelRegistryContractTests'
 bash ops/with-mlflow.sh swift test --skip-build --filter 'ImportFromMLflowTests'
+bash ops/features.sh
+SLIPWAY_FEAST=${SLIPWAY_FEAST:-$PWD/.venv-feast/bin/feast} swift test --skip-build --filter 'FeatureStoreProcessTests'

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import ServiceLifecycle
+import SlipwayApps
 import SlipwayClients
 import SlipwayCore
 import SlipwayGateway
@@ -28,6 +29,7 @@ struct GatewayCommand: AsyncParsableCommand {
     var separateModels = false
     @Option(help: ArgumentHelp("The Git repository of the releases.", valueName: "url")) var repository: String
     @Option(help: "Its branch.") var branch: String = "main"
+    @Option(help: ArgumentHelp("Feast's feature server, asked while Optional is attached.", valueName: "url")) var features: String?
     @Option(help: "Address to listen on; 0.0.0.0 for all of the machine's.") var host: String = "127.0.0.1"
     @Option(help: "0 picks a free port.") var port: Int = 8080
     @Option(help: "The same over gRPC. Without it: one above the port.") var grpcPort: Int?
@@ -49,11 +51,13 @@ struct GatewayCommand: AsyncParsableCommand {
             naming: separateModels ? .separateModels : .versions
         )
         let releases = try await PlatformHome(root: URL(filePath: home.folder)).repository(url: repository, branch: branch)
+        let address = Locked(FeatureAddress.detached)
         let gateway = GatewayService(
             backend: .upstream(plane),
-            source: GitReleaseSource(repository: releases, environment: environment),
+            source: GitReleaseSource(repository: releases, environment: environment, featuresURL: features, address: address),
             readiness: readiness(connections),
             token: try home.token(),
+            features: SwitchedFeatures(environment: environment, address: address, connections: connections),
             admission: try clients.admission(),
             logger: logger
         )
@@ -86,9 +90,14 @@ extension GatewayCommand {
 actor GitReleaseSource: ReleaseSource {
     private let repository: any ReleaseRepository
     private let environment: EnvironmentName
+    private let featuresURL: String?
+    private let address: Locked<FeatureAddress>
     private var accepted = AcceptedReleases()
 
-    init(repository: any ReleaseRepository, environment: EnvironmentName) {
+    /// - Parameter address: Follows what Git says of Optional.
+    init(repository: any ReleaseRepository, environment: EnvironmentName, featuresURL: String?, address: Locked<FeatureAddress>) {
+        self.featuresURL = featuresURL
+        self.address = address
         self.repository = repository
         self.environment = environment
     }
@@ -97,8 +106,20 @@ actor GitReleaseSource: ReleaseSource {
         let head = try await repository.head()
         let files = try await repository.releaseFiles(of: environment, at: head)
         // Whether a version exists is for the model server to say: what it does not serve is not routed to.
-        accepted = ReleaseAcceptance(files: files, commit: head, previous: accepted) { _, _ in true }.accepted
+        let isAttached = ReleaseFile.mayTakeFeatures(files) ? try await followOptional(at: head) : nil
+        // After a start there is nothing to keep instead: such a release is taken up, and its requests refused.
+        let hasFeatures = accepted.entries.isEmpty ? nil : isAttached
+        accepted = ReleaseAcceptance(files: files, commit: head, previous: accepted, hasFeatures: hasFeatures) { _, _ in true }.accepted
         return accepted
+    }
+
+    private func followOptional(at head: CommitID) async throws -> Bool {
+        let text = try await repository.file(OptionalSwitch.path(in: environment), at: head)
+        let isAttached = try text.map { try OptionalSwitch.isAttached($0, in: environment) } ?? false
+        let next: FeatureAddress =
+            if !isAttached { .detached } else if let featuresURL { .serving(featuresURL) } else { .failing("no '--features' is given") }
+        address.with { $0 = next }
+        return isAttached
     }
 }
 

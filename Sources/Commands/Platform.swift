@@ -46,6 +46,7 @@ struct Platform {
     private let models: EmbeddedModelServer
     private let inference: (api: HTTPServer, grpc: GRPCServer, metrics: HTTPServer)
     private let required: RequiredVersions
+    private let features = Locked(FeatureAddress.detached)
     private let protection: AliasProtection
     private let started = ContinuousClock.now
 
@@ -154,6 +155,7 @@ struct Platform {
             source: source,
             readiness: ModelServerReadiness([models]),
             token: token,
+            features: SwitchedFeatures(environment: settings.environment, address: features, connections: connections),
             logger: logger
         )
         let listener = gateway.server(host: settings.host, port: settings.ports.gateway)
@@ -210,6 +212,9 @@ struct Platform {
             logger: logger
         )
         holds.set(engine)
+        let featureStore = FeatureStoreService(
+            home: home, repository: repository, connections: connections, address: features, logger: logger
+        )
         let recovered = try await engine.recover()
         if !recovered.isEmpty { logger.notice("runs taken up again", metadata: ["runs": .string("\(recovered)")]) }
 
@@ -220,7 +225,7 @@ struct Platform {
         var configuration = ServiceGroupConfiguration(
             services: [
                 .init(service: reconciler), .init(service: listener), .init(service: grpc), .init(service: gateway), .init(service: notifier),
-                .init(service: engine), .init(service: console),
+                .init(service: engine), .init(service: console), .init(service: featureStore),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger

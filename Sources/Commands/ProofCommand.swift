@@ -9,7 +9,7 @@ struct ProofCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "proof",
         abstract: "Signed evidence of every transition.",
-        subcommands: [ProofShow.self, ProofVerify.self]
+        subcommands: [ProofShow.self, ProofVerify.self, ProofCapture.self, ProofCheck.self]
     )
 }
 

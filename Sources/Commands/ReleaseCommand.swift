@@ -110,7 +110,8 @@ struct ReleaseRollback: AsyncParsableCommand {
             throw PlatformError(.notFound, "'\(environment)' has no release of '\(name)'")
         }
         let current = try ReleaseFile.parse(text, path: path)
-        let back = try current.rollingBack()
+        var back = try current.rollingBack()
+        back.features = current.features
         guard back != current else {
             throw PlatformError(.failedPrecondition, "release '\(name)' serves its last good version already")
         }

@@ -20,7 +20,7 @@ public struct SlipwayCommand: AsyncParsableCommand {
             """,
         version: slipwayVersion,
         groupedSubcommands: [
-            CommandGroup(name: "The platform", subcommands: [UpCommand.self, StatusCommand.self]),
+            CommandGroup(name: "The platform", subcommands: [UpCommand.self, StatusCommand.self, AppCommand.self, OptionalCommand.self]),
             CommandGroup(name: "The road", subcommands: [RunCommand.self, RunsCommand.self, StepCommand.self, ReleaseCommand.self]),
             CommandGroup(name: "Evidence", subcommands: [ProofCommand.self, RegistryCommand.self]),
             CommandGroup(

@@ -8,11 +8,11 @@ import Foundation
 struct Shakedown: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shakedown",
-        abstract: "Try the built platform: demo, soak, crash, artifacts, import, bench, bench-tracking.",
+        abstract: "Try the built platform: demo, soak, crash, artifacts, import, bench, bench-tracking, proof.",
         discussion: "  shakedown demo     a model's whole road on real data, checked at every turn",
         subcommands: [
             DemoCommand.self, SoakCommand.self, CrashCommand.self, ArtifactsCommand.self, ImportCommand.self, BenchCommand.self, BenchTrackingCommand.self,
-            HelloCommand.self, GRPCLoadCommand.self,
+            HelloCommand.self, GRPCLoadCommand.self, ProofCommand.self,
         ]
     )
 }

@@ -28,6 +28,7 @@ struct GatewayFastRoutes: FastRoutes {
     let unrouted: UnroutedMeter
     /// `nil`: clients may send what they like.
     var admission: ClientAdmission?
+    var features: GatewayFeatures?
 
     var bodyBytesMax: Int { InferenceLimits.bodyBytesMax }
 
@@ -60,6 +61,13 @@ struct GatewayFastRoutes: FastRoutes {
                     }
                 }
             )
+        }
+        if let features, features.isActive {
+            let plain = GatewayFastRoutes(backend: backend, published: published, unrouted: unrouted)
+            let only = local.snapshot.only?.routes.model.text
+            let whole = (try? decoded(request, RequestHeaders(request.head.headerFields))) ?? request
+            let joined = features.intercept(whole, only: only, on: local.loop) { plain.answer($0, on: eventLoop) }
+            if let joined { return joined }
         }
         let path = GatewayPath(request.path)
         let style = style(of: path)

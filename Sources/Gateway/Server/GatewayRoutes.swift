@@ -93,6 +93,7 @@ struct GatewayRoutes: Sendable {
             item["inFlight"] = .object(
                 Dictionary(inFlight.map { ("\($0.key)", .int(Int64($0.value))) }, uniquingKeysWith: { first, _ in first })
             )
+            if let features = release.features { item["features"] = try? JSONValue(encoding: features) }
             items.append(.object(item))
         }
         return ["models": .array(items)]

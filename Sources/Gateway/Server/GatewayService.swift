@@ -2,6 +2,7 @@ public import Logging
 public import NIOPosix
 public import ServiceLifecycle
 public import SlipwayCore
+public import SlipwayFeatures
 public import SlipwayHTTP
 import SlipwayInference
 public import SlipwayRelease
@@ -25,7 +26,10 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     private let readiness: any VersionReadiness
     let published: PublishedRoutes
     private let clock: any Clock<Duration>
-    private var served: [ModelName: ServingRoute] = [:]
+    private var served: [ModelName: ServingRoute] = [:] {
+        didSet { features.follow(served.values.map(\.release)) }
+    }
+    private nonisolated let features: GatewayFeatures
     private var isDraining = false {
         didSet { if isDraining { health.withLock { $0 = false } } }
     }
@@ -37,6 +41,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
 
     /// - Parameters:
     ///   - token: What `x-token` must be for a reload.
+    ///   - features: Where the features come from that releases ask for.
     ///   - address: Where this replica is, for messages and proofs.
     ///   - eventLoops: Those of its listener.
     public init(
@@ -44,6 +49,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         source: any ReleaseSource,
         readiness: any VersionReadiness,
         token: String,
+        features: (any FeatureSource)? = nil,
         address: String = "embedded",
         admission: ClientAdmission? = nil,
         eventLoops: MultiThreadedEventLoopGroup = .singleton,
@@ -60,7 +66,11 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         published = PublishedRoutes(eventLoops: eventLoops)
         meters = MeterShelf(shards: published.shardCount)
         unrouted = UnroutedMeter()
-        fastRoutes = GatewayFastRoutes(backend: backend, published: published, unrouted: unrouted, admission: admission)
+        let joining = GatewayFeatures(source: features)
+        self.features = joining
+        fastRoutes = GatewayFastRoutes(
+            backend: backend, published: published, unrouted: unrouted, admission: admission, features: joining
+        )
     }
 
     /// Follows Git until the task is cancelled or shuts down gracefully; then drains.

@@ -185,7 +185,7 @@ public actor PipelineEngine: Service {
             active[record.id] = nil
             wake.yield()
         }
-        let journal = RunJournal(record, store: ports.store, events: events)
+        let journal = RunJournal(record, store: ports.store, events: events, logger: logger)
         do {
             let road = Road(
                 ports: ports,

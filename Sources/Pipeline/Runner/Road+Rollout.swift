@@ -148,6 +148,7 @@ extension Road {
     /// Commits the text and waits until every replica serves it.
     private func carryOut(_ text: String, title: String) async throws -> [String] {
         let record = await journal.record
+        let text = ReleaseFile.text(text, keepingFeaturesOf: record.releaseBefore, path: releases.path)
         let left = record.releaseCommit == nil ? record.releaseBefore : record.releaseLeft
         // An intent of an interrupted attempt may be in Git as well.
         let known = [left, record.releaseIntended ?? left]

@@ -1,3 +1,4 @@
+import Logging
 import SlipwayCore
 import SlipwayPipeline
 
@@ -8,8 +9,10 @@ actor RunJournal {
     private(set) var record: RunRecord
     private let store: any RunStore
     private let events: RunEvents
+    private let logger: Logger?
 
-    init(_ record: RunRecord, store: any RunStore, events: RunEvents) {
+    init(_ record: RunRecord, store: any RunStore, events: RunEvents, logger: Logger? = nil) {
+        self.logger = logger
         self.record = record
         self.store = store
         self.events = events
@@ -20,8 +23,10 @@ actor RunJournal {
         var next = record
         change(&next)
         try await store.save(next)
+        let lines = logger == nil ? [] : RunLogLine.lines(from: record, to: next)
         record = next
         events.publish(next)
+        for line in lines { logger?.log(level: line.level, "\(line.message)", metadata: line.metadata) }
     }
 
     func update(

@@ -37,7 +37,7 @@ public struct HTTPGatewayControl: GatewayControl {
     public func routes() async throws -> [ServingRoute] {
         try await models().map { item in
             do {
-                return try Self.route(item)
+                return try Self.route(item).joining(item["features"])
             } catch let error as PlatformError {
                 throw PlatformError(.unexpected, "the gateway's list of models cannot be read: \(error.message)", cause: error)
             }

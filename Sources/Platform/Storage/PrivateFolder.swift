@@ -1,8 +1,8 @@
 import Foundation
-import SlipwayCore
+public import SlipwayCore
 
 /// Folders that only their owner can enter.
-enum PrivateFolder {
+public enum PrivateFolder {
     static let mode: mode_t = 0o700
 
     /// As ``make(_:)``, but leaves a folder that is there as it is.
@@ -13,7 +13,7 @@ enum PrivateFolder {
 
     /// Makes the folder and those above it that are missing. One that is there keeps its content, and
     /// loses any right that others have to it.
-    static func make(_ path: String) throws(PlatformError) {
+    public static func make(_ path: String) throws(PlatformError) {
         do {
             try FileManager.default.createDirectory(
                 atPath: path,

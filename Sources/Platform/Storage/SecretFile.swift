@@ -1,14 +1,18 @@
 import Foundation
-import SlipwayCore
+public import SlipwayCore
 
 /// A small file that only its owner can read.
-struct SecretFile {
+public struct SecretFile {
     static let bytesMax = 16 << 10
 
     let file: AtomicFile
     private let bytesMax: Int
 
-    init(_ path: String, bytesMax: Int = Self.bytesMax) {
+    public init(_ path: String) {
+        self.init(path, bytesMax: Self.bytesMax)
+    }
+
+    init(_ path: String, bytesMax: Int) {
         file = AtomicFile(path, isPrivate: true)
         self.bytesMax = bytesMax
     }
@@ -16,7 +20,7 @@ struct SecretFile {
     /// The text; `nil` when the file is not there.
     ///
     /// - Throws: `failed_precondition` when others may read it: it is no secret any more.
-    func text() throws(PlatformError) -> String? {
+    public func text() throws(PlatformError) -> String? {
         let name = (file.path as NSString).lastPathComponent
         var status = stat()
         guard lstat(file.path, &status) == 0 else {

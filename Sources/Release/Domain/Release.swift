@@ -19,6 +19,8 @@ public struct Release: Sendable, Hashable, Codable {
     }
 
     public let model: ModelName
+    /// What the gateway joins to each request; `nil`: nothing.
+    public var features: Features?
     /// In the order of their aliases.
     public let variants: [Variant]
     /// The version to go back to.
@@ -75,7 +77,7 @@ public struct Release: Sendable, Hashable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case model, variants, lastGood, shadow, stickiness, allowsVariantHeader
+        case model, variants, lastGood, shadow, stickiness, allowsVariantHeader, features
     }
 
     /// Reads what an older version has written as well: what it did not know is off.
@@ -89,6 +91,7 @@ public struct Release: Sendable, Hashable, Codable {
             stickiness: try container.decodeIfPresent(Stickiness.self, forKey: .stickiness),
             allowsVariantHeader: try container.decodeIfPresent(Bool.self, forKey: .allowsVariantHeader) ?? false
         )
+        features = try container.decodeIfPresent(Features.self, forKey: .features)
     }
 
     /// Versions that must be loaded: every variant's, whatever its weight, and the last good one, so

@@ -27,10 +27,12 @@ public struct ReleaseAcceptance: Sendable, Hashable {
     ///   - previous: What was accepted before.
     ///   - knows: Whether the registry has the version; `nil` when it cannot be asked. A version that
     ///     was accepted before is not asked for again.
+    ///   - hasFeatures: Whether the feature store is attached; `nil`: a release that needs it is accepted anyhow.
     public init(
         files: [String: String],
         commit: CommitID,
         previous: AcceptedReleases,
+        hasFeatures: Bool? = nil,
         knows: (ModelName, ModelVersion) -> Bool?
     ) {
         var accepted = AcceptedReleases()
@@ -44,6 +46,7 @@ public struct ReleaseAcceptance: Sendable, Hashable {
                     accepted.entries[release.model] = before
                     continue
                 }
+                try release.checkFeatures(areThere: hasFeatures, before: before?.release, path: path)
                 try Self.check(release, text: text, path: path, before: before?.release, knows: knows)
                 accepted.entries[release.model] = .init(release: release, commit: commit)
             } catch {

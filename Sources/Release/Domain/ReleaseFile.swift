@@ -21,8 +21,8 @@ public enum ReleaseFile {
         return try? ModelName(String(name))
     }
 
-    /// - Throws: `invalid_argument` with `<path>:<line>: <reason>`.
-    public static func parse(_ text: String, path: String) throws(PlatformError) -> Release {
+    /// What ``parse(_:path:)`` reads, without `spec.features`.
+    static func parseServing(_ text: String, path: String) throws(PlatformError) -> Release {
         guard let model = model(of: path) else {
             throw PlatformError(.invalidArgument, "'\(path)' is not named like a release: <model>.yaml")
         }
@@ -36,7 +36,7 @@ public enum ReleaseFile {
             throw (metadata ?? root).mistake("name", "must be '\(model)', as the file is called")
         }
         guard let spec = try root.section("spec") else { throw root.mistake("spec", "is missing") }
-        try spec.expect(["variants", "lastGood", "shadow", "stickiness", "variantHeader"])
+        try spec.expect(["variants", "lastGood", "shadow", "stickiness", "variantHeader", "features"])
         guard let section = try spec.section("variants") else { throw spec.mistake("variants", "is missing") }
         var variants: [Release.Variant] = []
         for key in section.keys { variants.append(try variant(key, in: section)) }
@@ -125,7 +125,8 @@ public enum ReleaseFile {
         return (index ?? 0) + 1
     }
 
-    public static func text(_ release: Release) -> String {
+    /// What ``text(_:)`` writes, without `spec.features`.
+    static func servingText(_ release: Release) -> String {
         var lines = [
             "apiVersion: \(apiVersion)",
             "kind: Release",

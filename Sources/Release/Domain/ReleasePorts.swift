@@ -52,7 +52,7 @@ public protocol GatewayControl: Sendable {
 
 /// What one gateway replica serves for one model.
 public struct ServingRoute: Sendable, Hashable, Codable {
-    public let release: Release
+    public var release: Release
     public let commit: CommitID
     public let generation: Int
     /// What came of the release's shadow here; `nil` without one.

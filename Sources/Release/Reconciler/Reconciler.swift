@@ -1,5 +1,6 @@
 public import Logging
 public import ServiceLifecycle
+import SlipwayApps
 public import SlipwayCore
 public import SlipwayInference
 public import SlipwayProof
@@ -201,18 +202,31 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         let head = try await ports.repository.head()
         let files = try await ports.repository.releaseFiles(of: environment, at: head)
         let known = await knownVersions(files, previous)
-        let next = ReleaseAcceptance(files: files, commit: head, previous: previous) { model, version in
+        let hasFeatures = ReleaseFile.mayTakeFeatures(files) ? try await hasFeatures(at: head) : nil
+        let next = ReleaseAcceptance(files: files, commit: head, previous: previous, hasFeatures: hasFeatures) { model, version in
             known[model].map { $0.contains(version) }
         }
         if next.accepted != previous { try ports.state.save(next.accepted) }
         accepted = next.accepted
         if next.refusals != refusals {
             for refusal in next.refusals {
-                logger.warning("release refused", metadata: ["path": .string(refusal.path), "reason": .string(refusal.reason)])
+                logger.warning(
+                    "release refused",
+                    metadata: [
+                        "path": .string(refusal.path), "reason": .string(refusal.reason),
+                        LogKey.modelName.rawValue: .string(refusal.model?.text ?? ""), LogKey.releaseCommit.rawValue: .string(head.text),
+                    ]
+                )
             }
         }
         refusals = next.refusals
         self.head = head
+    }
+
+    /// Whether Git says that Optional is attached.
+    private func hasFeatures(at head: CommitID) async throws -> Bool {
+        guard let text = try await ports.repository.file(OptionalSwitch.path(in: environment), at: head) else { return false }
+        return try OptionalSwitch.isAttached(text, in: environment)
     }
 
     /// Which of the versions that files name, and that were not accepted before, the registry has; no entry
@@ -350,7 +364,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             guard try await isDrained(model, version) else { return false }
             try await server(address).unload(version, of: model)
         }
-        logger.debug("reconciled", metadata: ["action": .string("\(action)")])
+        logger.info("reconciled", metadata: action.logMetadata.merging(["action": .string("\(action)")]) { $1 })
         return true
     }
 
