@@ -9,7 +9,17 @@ trap 'rm -rf "$work"' EXIT
 free_port() { "$VENV/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 SLIPWAY_BIN=${SLIPWAY_BIN:-$PWD/.build/debug/slipway}
 [ -x "$SLIPWAY_BIN" ] || { echo "airflow: there is no $SLIPWAY_BIN: make build" >&2; exit 3; }
-export SLIPWAY_BIN SLIPWAY_ENV=dev SLIPWAY_HOME=$work/steps SLIPWAY_REPOSITORY=$work/release.git SLIPWAY_PROJECTS=$PWD/examples
+export SLIPWAY_BIN SLIPWAY_ENV=dev SLIPWAY_HOME=$work/steps SLIPWAY_REPOSITORY=$work/release.git SLIPWAY_PROJECTS=$work/projects
+mkdir "$work/projects"
+cp -R examples/tumor "$work/projects/tumor"
+# For a candidate that fails smoke: with `golden=wrong` the training writes outputs that no model gives.
+cat >>"$work/projects/tumor/train.py" <<'END'
+
+if os.environ.get("SLIPWAY_PARAM_GOLDEN") == "wrong":
+    golden = json.loads((OUTPUT / "golden.json").read_text())
+    golden["outputs"][1]["data"] = [1.0 - value for value in golden["outputs"][1]["data"]]
+    (OUTPUT / "golden.json").write_text(json.dumps(golden))
+END
 if [ -n "${TRIAL_MODEL_SERVER_URL:-}" ]; then
   # A real Triton, for example.
   export TRIAL_MODEL_SERVER=started SLIPWAY_MODEL_SERVERS=$TRIAL_MODEL_SERVER_URL

@@ -19,7 +19,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SLIPWAY = os.environ["SLIPWAY_BIN"]
-PROJECT = ROOT / "examples/tumor"
+PROJECT = pathlib.Path(os.environ["SLIPWAY_PROJECTS"]) / "tumor"
 START_SECONDS_MAX = 120
 RUN_SECONDS_MAX = 900
 END_SECONDS_MAX = 30
@@ -184,11 +184,19 @@ def better(stack):
 
 def smoke(stack):
     before, text = stack.champion(), stack.release()
-    code, outcome = run("quality=better", "fault=slow")
+    code, outcome = run("quality=better", "golden=wrong")
     expect("a model that fails smoke is refused", code == 5 and outcome.get("state") == "refused", code, outcome.get("summary"))
     states = {step["name"]: step["state"] for step in outcome.get("steps", [])}
     expect("Airflow ran rollback", states.get("smoke") == "failed" and states.get("rollback") == "success", states)
     expect("what served serves on", stack.champion() == before and stack.release() == text, before)
+
+
+def silent(stack):
+    """Nobody asks: no verdict in the policy's time is no pass."""
+    before = stack.champion()
+    code, outcome = run("quality=better")
+    expect("a candidate that nobody asks is rolled back", code == 5 and outcome.get("state") == "rolled-back", code, outcome.get("summary"))
+    expect("the champion has all the traffic again", stack.champion() == before, before)
 
 
 def killed(stack):
@@ -215,7 +223,7 @@ def killed(stack):
     expect("no request failed meanwhile", not traffic.failures, f"{traffic.asked} asked", traffic.failures[:2])
 
 
-TRIALS = {"first": first, "better": better, "smoke": smoke, "killed": killed}
+TRIALS = {"first": first, "better": better, "smoke": smoke, "silent": silent, "killed": killed}
 
 
 def main():
