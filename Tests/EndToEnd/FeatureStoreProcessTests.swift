@@ -1,7 +1,9 @@
 import Foundation
 import SlipwayCore
 import SlipwayGit
+import SlipwayPipeline
 import SlipwayRelease
+import SlipwayStorage
 import SlipwayTesting
 import Testing
 
