@@ -26,7 +26,8 @@ struct LogProcessTests {
         let lines = platform.up.text.split(separator: "\n").compactMap { try? JSONValue(parsing: String($0)) }
         let own = lines.filter { $0[LogKey.runID.rawValue]?.stringValue == record.id.text }
         let passed = Set(record.steps.filter { $0.state == .passed }.map(\.name.rawValue))
-        #expect(Set(own.compactMap { $0[LogKey.stepName.rawValue]?.stringValue }).isSuperset(of: passed), "\(own)")
+        let named = Set(own.compactMap { $0[LogKey.stepName.rawValue]?.stringValue })
+        #expect(named.isSuperset(of: passed), "\(own)")
         #expect(own.allSatisfy { $0[LogKey.modelName.rawValue] == "soak" && $0["level"] != nil && $0["time"] != nil })
         let end = try #require(own.last { $0["message"]?.stringValue?.hasPrefix("run succeeded") == true })
         #expect(end[LogKey.modelVersion.rawValue] == "1")
