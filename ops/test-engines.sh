@@ -4,3 +4,4 @@ set -euo pipefail
 export SLIPWAY_ENGINES=1
 bash ops/with-mlflow.sh swift test --skip-build --filter 'ModelRegistryContractTests'
 bash ops/with-mlflow.sh swift test --skip-build --filter 'ImportFromMLflowTests'
+bash ops/s3.sh swift test --skip-build --filter 'S3ServerTests'
