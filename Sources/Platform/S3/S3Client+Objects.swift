@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -150,7 +151,7 @@ extension S3Client {
     }
 
     /// S3 may answer 200 and say in the body that it failed.
-    func succeeded(_ answer: Answer, _ key: String) throws(PlatformError) {
+    func succeeded(_ answer: Answer, _ key: String) throws {
         guard !answer.body.isEmpty else { return }
         let said = try S3XML.parse(answer.body)
         guard said.name == "Error" else { return }

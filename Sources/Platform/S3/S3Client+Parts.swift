@@ -9,8 +9,9 @@ extension S3Client {
     /// - Throws: `not_found` when there is no such file, `already_exists` when `onlyIfAbsent` and there is an object.
     @discardableResult
     public func put(file: String, at key: String, onlyIfAbsent: Bool = false, partBytes: Int64 = S3Limits.partBytes) async throws -> Digest {
-        let size = (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int64) ?? nil
-        guard let size else { throw PlatformError(.notFound, "there is no file '\((file as NSString).lastPathComponent)' to send") }
+        var status = stat()
+        guard stat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw PlatformError(.notFound, "there is no file '\((file as NSString).lastPathComponent)' to send") }
+        let size = Int64(status.st_size)
         guard size <= S3Limits.objectBytesMax else {
             throw PlatformError(.exhausted, "'\((file as NSString).lastPathComponent)' is larger than \(S3Limits.objectBytesMax >> 30) GiB")
         }
@@ -31,7 +32,7 @@ extension S3Client {
             try await complete(key, upload, tags, digest, onlyIfAbsent)
         } catch {
             // Also when this task is cancelled: parts that stay cost money for ever.
-            await Task { try? await abort(key, upload) }.value
+            _ = await Task { try? await abort(key, upload) }.value
             throw error
         }
         return digest

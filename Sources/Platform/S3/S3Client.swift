@@ -150,7 +150,7 @@ public struct S3Client: Sendable {
         return prepared
     }
 
-    private func check(_ key: String) throws(PlatformError) {
+    private func check(_ key: String) throws {
         let isPlain = !key.hasPrefix("/") && key.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { $0 != ".." && $0 != "." }
         guard key.utf8.count <= S3Limits.keyBytesMax, isPlain else {
             throw PlatformError(.invalidArgument, "'\(key.prefix(80))' is no key of an object", remedy: "use a relative path without '..'")

@@ -1,4 +1,3 @@
-import NIOHTTP1
 import SlipwayCore
 
 /// What an S3 answer that is no success means.

@@ -13,6 +13,7 @@ struct S3XML: Equatable {
     func all(_ name: String) -> [S3XML] { children.filter { $0.name == name } }
 
     /// - Throws: `corrupt` for what is no such XML, `exhausted` for what is too large or too deep.
+    @inline(never)
     static func parse(_ bytes: [UInt8]) throws(PlatformError) -> S3XML {
         guard bytes.count <= S3Limits.answerBytesMax else {
             throw PlatformError(.exhausted, "an S3 answer is larger than \(S3Limits.answerBytesMax >> 20) MiB")

@@ -90,7 +90,7 @@ struct S3ServerTests {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: folder) }
             let source = folder.appending(path: "up").path
-            let bytes = (0..<(11 << 20) + 17).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+            let bytes = (0..<(6 << 20) + 17).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
             try Data(bytes).write(to: URL(filePath: source))
             let digest = try await client.put(file: source, at: "large", partBytes: 5 << 20)
             #expect(digest == Digest(of: bytes))
