@@ -29,25 +29,32 @@ struct S3Signature {
             let text = String(value ?? 0)
             return String(repeating: "0", count: max(0, width - text.count)) + text
         }
-        return digits(parts.year, 4) + digits(parts.month, 2) + digits(parts.day, 2) + "T" + digits(parts.hour, 2)
-            + digits(parts.minute, 2) + digits(parts.second, 2) + "Z"
+        let day: String = [digits(parts.year, 4), digits(parts.month, 2), digits(parts.day, 2)].joined()
+        let time: String = [digits(parts.hour, 2), digits(parts.minute, 2), digits(parts.second, 2)].joined()
+        return "\(day)T\(time)Z"
     }
 
     static func canonicalQuery(_ query: [(name: String, value: String)]) -> String {
-        query.map { (name: $0.name.s3Encoded(), value: $0.value.s3Encoded()) }
-            .sorted { $0.name == $1.name ? $0.value < $1.value : $0.name < $1.name }
-            .map { "\($0.name)=\($0.value)" }
-            .joined(separator: "&")
+        var pairs: [(name: String, value: String)] = []
+        for one in query { pairs.append((name: one.name.s3Encoded(), value: one.value.s3Encoded())) }
+        pairs.sort { left, right in
+            left.name == right.name ? left.value < right.value : left.name < right.name
+        }
+        let texts: [String] = pairs.map { pair in pair.name + "=" + pair.value }
+        return texts.joined(separator: "&")
     }
 
     /// The value of `authorization`.
     func authorization(_ credentials: S3Credentials) -> String {
-        let sorted = headers.map { (name: $0.name.lowercased(), value: $0.value.trimmingCharacters(in: .whitespaces)) }
-            .sorted { $0.name < $1.name }
-        let names = sorted.map(\.name).joined(separator: ";")
-        let request = [
-            method, path, Self.canonicalQuery(query), sorted.map { "\($0.name):\($0.value)\n" }.joined(), names, bodyDigest,
-        ].joined(separator: "\n")
+        var sorted: [(name: String, value: String)] = []
+        for header in headers {
+            sorted.append((name: header.name.lowercased(), value: header.value.trimmingCharacters(in: .whitespaces)))
+        }
+        sorted.sort { left, right in left.name < right.name }
+        let lines: [String] = sorted.map { header in header.name + ":" + header.value + "\n" }
+        let names: String = sorted.map(\.name).joined(separator: ";")
+        let pieces: [String] = [method, path, Self.canonicalQuery(query), lines.joined(), names, bodyDigest]
+        let request = pieces.joined(separator: "\n")
         let day = String(stamp.prefix(8))
         let scope = "\(day)/\(region)/s3/aws4_request"
         let text = ["AWS4-HMAC-SHA256", stamp, scope, Digest(of: Array(request.utf8)).hex].joined(separator: "\n")
