@@ -3,13 +3,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
-S3=${S3:-.venv-s3}
+S3_VENV=${S3_VENV:-.venv-s3} # not S3: weed reads its flags from the environment too
 READY_SECONDS=60
 
-if [ ! -f "$S3/.requirements" ] || ! cmp -s ops/requirements-s3.txt "$S3/.requirements"; then
-  "$VENV/bin/uv" venv --quiet --clear --python "$VENV/bin/python" "$S3"
-  "$VENV/bin/uv" pip install --quiet --python "$S3/bin/python" --requirement ops/requirements-s3.txt
-  cp ops/requirements-s3.txt "$S3/.requirements"
+if [ ! -f "$S3_VENV/.requirements" ] || ! cmp -s ops/requirements-s3.txt "$S3_VENV/.requirements"; then
+  "$VENV/bin/uv" venv --quiet --clear --python "$VENV/bin/python" "$S3_VENV"
+  "$VENV/bin/uv" pip install --quiet --python "$S3_VENV/bin/python" --requirement ops/requirements-s3.txt
+  cp ops/requirements-s3.txt "$S3_VENV/.requirements"
 fi
 
 folder=$(mktemp -d)
@@ -40,10 +40,10 @@ PY
 AWS_ACCESS_KEY_ID=$("$VENV/bin/python" -c 'import secrets; print(secrets.token_hex(10))')
 AWS_SECRET_ACCESS_KEY=$("$VENV/bin/python" -c 'import secrets; print(secrets.token_hex(20))')
 export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
-SLIPWAY_S3_VERSION=$("$S3/bin/weed" version | sed -n 1p)
+SLIPWAY_S3_VERSION=$("$S3_VENV/bin/weed" version | sed -n 1p)
 export SLIPWAY_S3_VERSION
 echo "s3: $SLIPWAY_S3_VERSION"
-"$S3/bin/weed" mini "-dir=$folder" -ip=127.0.0.1 "-s3.port=$port" "-master.port=$master" "-volume.port=$volume" \
+"$S3_VENV/bin/weed" mini "-dir=$folder" -ip=127.0.0.1 "-s3.port=$port" "-master.port=$master" "-volume.port=$volume" \
   "-filer.port=$filer" "-webdav.port=$webdav" "-admin.port=$admin" >"$folder/weed.log" 2>&1 &
 pid=$!
 export SLIPWAY_S3_ENDPOINT=http://127.0.0.1:$port
