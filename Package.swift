@@ -260,6 +260,15 @@ let modules: [Module] = [
         tests: Tests(path: "Platform/Storage", uses: ["SlipwayPipeline", "SlipwayProof", "SlipwayTracking"])
     ),
     Module(
+        name: "SlipwayS3",
+        layer: .adapter,
+        path: "Platform/S3",
+        purpose: "Objects in a bucket of any S3: signed requests, streamed bodies, uploads in parts.",
+        uses: ["SlipwayCore"],
+        outside: [.asyncHTTPClient, .crypto, .nioCore, .nioHTTP1, .nioPosix],
+        tests: Tests(path: "Platform/S3")
+    ),
+    Module(
         name: "SlipwayProcesses",
         layer: .adapter,
         path: "Platform/Processes",

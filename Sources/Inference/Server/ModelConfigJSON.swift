@@ -60,6 +60,9 @@ public enum ModelConfigJSON {
     ]
 
     private static func filled(_ members: [String: JSONValue], with defaults: [String: JSONValue]) -> [String: JSONValue] {
-        members.merging(defaults) { written, _ in written }
+        members.merging(defaults) { written, defaults in
+            guard let members = written.objectValue, let more = defaults.objectValue else { return written }
+            return .object(filled(members, with: more))
+        }
     }
 }

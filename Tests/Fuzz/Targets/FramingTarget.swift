@@ -59,7 +59,7 @@ private struct Connection {
     init(_ bytes: ArraySlice<UInt8>, pieceBytes: Int, readsPlainHeads: Bool) throws {
         let log = Log()
         let channel = EmbeddedChannel()
-        try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+        try channel.pipeline.syncOperations.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: false)
         try channel.pipeline.syncOperations.addHandlers(
             HTTP1ToHTTPServerCodec(secure: false), FastPathHandler(routes: LoggedRoutes(log: log), answersPlainHeads: readsPlainHeads),
             LoggedRouter(log: log)
