@@ -36,6 +36,8 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Parts that came behind the exchange under way.
     private var waiting = CircularBuffer<HTTPRequestPart>()
     private var isReadHeld = false
+    /// What could not be read behind the exchange under way.
+    private var heldError: HTTPParserError?
     private var isDraining = false
     private var needsFlush = false
     /// Whether the handlers behind have got parts that no read's completion has followed yet.
@@ -323,12 +325,13 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Takes what waited; a loop and not a recursion, as each answer may finish at once.
     private func drain(_ context: ChannelHandlerContext) {
-        guard !isDraining, !waiting.isEmpty || isReadHeld else { return }
+        guard !isDraining, !waiting.isEmpty || isReadHeld || heldError != nil else { return }
         isDraining = true
         while let part = waiting.first, takesNow(part) {
             waiting.removeFirst()
             take(part, context)
         }
+        raiseHeldError(context)
         isDraining = false
         // What waited was read earlier: no other completion comes, and the handlers behind wait for one.
         if needsReadComplete {
@@ -389,9 +392,28 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let error = error as? HTTPParserError else { return context.fireErrorCaught(error) }
         switch exchange {
+        case .none, .collecting: refuse(error, context)
+        // It is about what came behind: those before it get their answers first.
+        case .answering, .routed(requestEnded: true, _): heldError = error
+        case .routed(requestEnded: false, _), .refused: context.fireErrorCaught(error)
+        }
+    }
+
+    private func refuse(_ error: HTTPParserError, _ context: ChannelHandlerContext) {
+        refuse(Self.unread, error == .headerOverflow ? ConnectionRefusal.headTooLarge : ConnectionRefusal.unreadable, context)
+    }
+
+    /// Says what was wrong behind the requests that have been answered by now.
+    private func raiseHeldError(_ context: ChannelHandlerContext) {
+        guard let error = heldError, waiting.isEmpty else { return }
+        switch exchange {
         case .none, .collecting:
-            refuse(Self.unread, error == .headerOverflow ? ConnectionRefusal.headTooLarge : ConnectionRefusal.unreadable, context)
-        case .answering, .routed, .refused: context.fireErrorCaught(error)
+            heldError = nil
+            refuse(error, context)
+        case .routed(requestEnded: false, _):
+            heldError = nil
+            context.fireErrorCaught(error)
+        case .answering, .routed(requestEnded: true, _), .refused: break
         }
     }
 
