@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-engines demo soak crash artifacts bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
+.PHONY: help setup build test test-engines demo soak crash artifacts cycles bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ import: build ## 1 GB copied from another tracking server, killed on the way, wi
 
 fuzz: ## libFuzzer on every parser of outside bytes (FUZZ_SECONDS=3600, FUZZ_TARGETS=…)
 	@bash ops/fuzz.sh
+
+cycles: build ## 10,000 loads and unloads of a model, with flat memory
+	@$(BIN)/shakedown cycles
 
 artifacts: build ## 2 GB up and down through the tracking server, with flat memory
 	@$(BIN)/shakedown artifacts

@@ -30,9 +30,20 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "0 picks a free port.") var metricsPort: Int = 8002
     @Option(help: ArgumentHelp("Models, in Triton's layout.", valueName: "folder")) var modelRepository: String = "models"
     @Option(help: ArgumentHelp("A model to load at start; may be repeated.", valueName: "name")) var loadModel: [String] = []
+    @Option(help: ArgumentHelp("Resident memory in MiB over which no further model is loaded; what could be unloaded is said.", valueName: "MiB"))
+    var memoryMaxMb: Int?
     @Option(help: ArgumentHelp("Where the chosen ports are written.", valueName: "folder")) var home: String = ".slipway/serve"
     @OptionGroup var pyfunc: PyfuncOptions
     @OptionGroup var logs: LogOptions
+
+    /// - Throws: `invalid_argument` for a limit under which nothing could be loaded.
+    private func memoryBytesMax() throws(PlatformError) -> Int? {
+        guard let memoryMaxMb else { return nil }
+        guard memoryMaxMb > 0, memoryMaxMb <= Int.max >> 20 else {
+            throw PlatformError(.invalidArgument, "'--memory-max-mb' is \(memoryMaxMb)", remedy: "give it in MiB, such as 2048")
+        }
+        return memoryMaxMb << 20
+    }
 
     func run() async throws {
         try requireLoopback(host)
@@ -40,7 +51,8 @@ struct ServeCommand: AsyncParsableCommand {
         let models = EmbeddedModelServer(
             repository: ModelRepository(folder: URL(filePath: modelRepository)),
             runtime: Runtime.onnx(),
-            backends: [PyfuncOptions.backend(python: pyfunc.python, logger: logger)]
+            backends: [PyfuncOptions.backend(python: pyfunc.python, logger: logger)],
+            memoryBytesMax: try memoryBytesMax()
         )
         try await models.loadAtStart(loadModel)
         let ports = InferenceEngine.Ports(http: httpPort, grpc: grpcPort ?? portAbove(httpPort), metrics: metricsPort)

@@ -8,10 +8,10 @@ import Foundation
 struct Shakedown: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shakedown",
-        abstract: "Try the built platform: demo, soak, crash, artifacts, import, bench, bench-tracking, proof.",
+        abstract: "Try the built platform: demo, soak, crash, artifacts, import, cycles, bench, bench-tracking, proof.",
         discussion: "  shakedown demo     a model's whole road on real data, checked at every turn",
         subcommands: [
-            DemoCommand.self, SoakCommand.self, CrashCommand.self, ArtifactsCommand.self, ImportCommand.self, BenchCommand.self, BenchTrackingCommand.self,
+            DemoCommand.self, SoakCommand.self, CrashCommand.self, ArtifactsCommand.self, ImportCommand.self, CyclesCommand.self, BenchCommand.self, BenchTrackingCommand.self,
             HelloCommand.self, GRPCLoadCommand.self, ProofCommand.self,
         ]
     )
