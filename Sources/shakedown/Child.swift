@@ -4,10 +4,14 @@ import Foundation
 ///
 /// All children are registered; a signal or a failure ends them by their ids.
 final class Child: @unchecked Sendable {
+    /// Whose child it is: ``endAll()`` ends those of the caller's family, so that trials can go side by side.
+    @TaskLocal static var family = UUID()
+
     private static let lock = NSLock()
     nonisolated(unsafe) private static var running: [ObjectIdentifier: Child] = [:]
 
     let process = Process()
+    private let family = Child.family
     private let output: URL?
 
     /// - Parameter log: Where its output goes; `nil` lets it write to ours.
@@ -60,12 +64,15 @@ final class Child: @unchecked Sendable {
         if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
     }
 
-    static func endAll() {
+    static func endAll() { end { $0.family == family } }
+
+    private static func end(_ isChosen: (Child) -> Bool) {
+        let children = lock.withLock { Array(running.values) }.filter(isChosen)
         // The workers of a server that does not end them itself.
-        let below = lock.withLock { Array(running.values) }.filter(\.process.isRunning).flatMap { processTree($0.id).dropFirst() }
-        for child in lock.withLock({ Array(running.values) }) where child.process.isRunning { child.process.terminate() }
+        let below = children.filter(\.process.isRunning).flatMap { processTree($0.id).dropFirst() }
+        for child in children where child.process.isRunning { child.process.terminate() }
         let deadline = Date().addingTimeInterval(5)
-        for child in lock.withLock({ Array(running.values) }) {
+        for child in children {
             while child.process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.02) }
             child.kill()
         }
@@ -78,7 +85,7 @@ final class Child: @unchecked Sendable {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
-                endAll()
+                end { _ in true }
                 exit(128 + number)
             }
             source.resume()

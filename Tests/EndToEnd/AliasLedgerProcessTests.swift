@@ -26,9 +26,8 @@ extension PlatformProcessTests {
                 """
             let path = PlatformFile.path(in: try EnvironmentName("dev"))
             _ = try await repository.commit([path: platformFile], on: try await repository.head(), message: "Protect champion and A")
-            try await onThread {
+            try await withChildren {
                 let platform = try PlatformUnderTest.start(home: folder, log: folder.appending(path: "up.log"))
-                defer { Child.endAll() }
                 let run = try platform.run("Benchmarks/soak", ["graph=\(graph)", "factor=2"], isShown: false)
                 #expect(run.state == .succeeded, "\(run.summary)")
 

@@ -18,9 +18,9 @@ struct FeatureStoreProcessTests {
     @Test("Features of the real store are joined, survive detaching and kill -9, and are refused with a reason while it is off")
     func life() async throws {
         try await withScratchFolder { folder in
-            let release = try await onThread { try self.begin(folder) }
+            let release = try await withChildren { try self.begin(folder) }
             try await self.addFeatures(release, folder)
-            try await onThread { try self.live(folder) }
+            try await withChildren { try self.live(folder) }
         }
     }
 
@@ -51,7 +51,6 @@ struct FeatureStoreProcessTests {
     }
 
     private func live(_ folder: URL) throws {
-        defer { Child.endAll() }
         var platform = try PlatformUnderTest.start(home: folder, log: folder.appending(path: "up2.log"))
         let status = try platform.command(["status"])
         #expect(status.output.contains("takes features of service 'tumor', and Optional is detached"), "\(status.output)")

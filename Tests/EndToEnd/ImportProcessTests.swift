@@ -15,8 +15,7 @@ extension PlatformProcessTests {
     @Test("An import that is killed with kill -9 goes on where it was: all of it arrives, once, with the right bytes")
     func importKilled() async throws {
         try await withScratchFolder { folder in
-            try await onThread {
-                defer { Child.endAll() }
+            try await withChildren {
                 let there = folder.appending(path: "there")
                 try FileManager.default.createDirectory(at: there, withIntermediateDirectories: true)
                 let source = try TrackingUnderTest.slipway(home: there, log: folder.appending(path: "there.log"))

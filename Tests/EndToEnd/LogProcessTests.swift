@@ -13,12 +13,11 @@ struct LogProcessTests {
     @Test("A run is told in JSON lines that carry run, model, version and release: one a step, one at the end")
     func run() async throws {
         try await withScratchFolder { folder in
-            try await onThread { try self.check(folder) }
+            try await withChildren { try self.check(folder) }
         }
     }
 
     private func check(_ folder: URL) throws {
-        defer { Child.endAll() }
         let platform = try PlatformUnderTest.start(home: folder, log: folder.appending(path: "up.log"))
         let record = try platform.run("Benchmarks/soak", ["graph=\(graph)", "factor=2"], isShown: false)
         #expect(record.state == .succeeded, "\(record.summary)")

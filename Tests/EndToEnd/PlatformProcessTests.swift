@@ -108,9 +108,8 @@ struct PlatformProcessTests {
 
     private func withPlatform(_ body: @escaping @Sendable (PlatformUnderTest, URL) throws -> Void) async throws {
         try await withScratchFolder { folder in
-            try await onThread {
+            try await withChildren {
                 let platform = try PlatformUnderTest.start(home: folder, log: folder.appending(path: "up.log"))
-                defer { Child.endAll() }
                 try body(platform, folder)
             }
         }

@@ -10,8 +10,7 @@ struct PyfuncProcessTests {
     @Test("However the server ends, asked to or killed, its Python workers end with it", .timeLimit(.minutes(5)))
     func endings() async throws {
         try await withScratchFolder { folder in
-            try await onThread {
-                defer { Child.endAll() }
+            try await withChildren {
                 let models = folder.appending(path: "models")
                 try FileManager.default.createDirectory(at: models, withIntermediateDirectories: true)
                 try FileManager.default.copyItem(

@@ -166,7 +166,8 @@ struct SchedulingTests {
         fixture.session.release(1)
         #expect(try await first.value == [2])
         let third = fixture.ask([3])
-        fixture.session.release(1)
+        // For one run of both, or one each when the delay was over before the third came.
+        fixture.session.release(2)
         #expect(try await second.value == [4])
         #expect(try await third.value == [6])
         #expect(fixture.session.runs.withLockedValue { $0.count } <= 3)

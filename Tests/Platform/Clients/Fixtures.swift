@@ -48,11 +48,3 @@ func withEmbeddedTracking(_ body: (String, URL) async throws -> Void) async thro
         try await withServer(router) { url in try await body(url, folder) }
     }
 }
-
-/// A port on which nobody listens.
-func closedPort() async throws -> Int {
-    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).get()
-    let port = try #require(channel.localAddress?.port)
-    try await channel.close()
-    return port
-}

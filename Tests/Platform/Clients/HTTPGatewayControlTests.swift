@@ -5,6 +5,7 @@ import SlipwayGateway
 import SlipwayHTTP
 import SlipwayInference
 import SlipwayRelease
+import SlipwayTesting
 import Synchronization
 import Testing
 
@@ -82,7 +83,7 @@ struct HTTPGatewayControlTests {
                     let sums = try await HTTPVariantObserver(replicas).counters(of: try ModelName("tumor"))
                     let sum = try #require(sums[try ModelVersion(2)])
                     #expect(sum.requests == 12 && sum.errors == 2 && sum.predictions == ["1": 12] && sum.latencyCounts[3] == 12)
-                    let gone = HTTPGatewayControl(url: "http://127.0.0.1:\(try await closedPort())", token: "t", connections: connections)
+                    let gone = HTTPGatewayControl(url: "http://127.0.0.1:\(closedPort)", token: "t", connections: connections)
                     let error = await #expect(throws: PlatformError.self) {
                         try await HTTPVariantObserver(replicas + [gone]).counters(of: try ModelName("tumor"))
                     }

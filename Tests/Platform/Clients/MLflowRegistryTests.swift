@@ -43,7 +43,7 @@ struct MLflowRegistryTests {
 
     @Test("Nobody listening, no such host and no URL at all are told apart, and no password is shown")
     func unreachable() async throws {
-        let port = try await closedPort()
+        let port = closedPort
         try await withConnections { connections in
             let cases: [(String, PlatformError.Code)] = [
                 ("http://127.0.0.1:\(port)", .unavailable), ("http://user:hunter2@127.0.0.1:\(port)", .unavailable),

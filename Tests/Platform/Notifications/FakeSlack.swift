@@ -116,14 +116,6 @@ final class FakeSlack: Sendable {
     }
 }
 
-/// A port on which nobody listens.
-func closedPort() async throws -> Int {
-    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).get()
-    let port = channel.localAddress?.port ?? 1
-    try await channel.close()
-    return port
-}
-
 /// A time of day that a test moves.
 final class TestTime: Sendable {
     private let milliseconds = Mutex<Int64>(1_700_000_000_000)

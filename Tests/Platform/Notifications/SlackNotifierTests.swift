@@ -108,7 +108,7 @@ struct SlackNotifierTests {
     @Test("Nobody listening is tried again; then it goes out", arguments: Way.allCases)
     func unreachable(way: Way) async throws {
         try await withScratchFolder { folder in
-            let world = World(folder: folder, url: "http://127.0.0.1:\(try await closedPort())")
+            let world = World(folder: folder, url: "http://127.0.0.1:\(closedPort)")
             let receipt = try await world.restart(way).notify(Self.notification)
             #expect(receipt.state == .pending, "\(receipt)")
             let slack = FakeSlack()
@@ -157,7 +157,7 @@ struct SlackNotifierTests {
                 let cases = [
                     try SlackSettings(webhook: "\(url)/services/T/B/hunter2"),
                     try SlackSettings(botToken: "xoxb-hunter2", channel: "#releases", api: "\(url)/api"),
-                    try SlackSettings(webhook: "http://127.0.0.1:\(try await closedPort())/hunter2"),
+                    try SlackSettings(webhook: "http://127.0.0.1:\(closedPort)/hunter2"),
                 ]
                 for (index, settings) in cases.enumerated() {
                     let notifier = try await SlackNotifier.open(
