@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # Installs the servers that `make bench` measures Slipway beside, each in an environment of its own under .tools/rivals.
+# Usage: ops/rivals.sh [NAME ...]; without a name, all of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+wanted=" $* "
 folder=.tools/rivals
-command -v nginx >/dev/null || apt-get install -y --no-install-recommends nginx-light
+isWanted() { [ "$wanted" = "  " ] || [[ $wanted == *" $1 "* ]]; }
+if isWanted nginx; then command -v nginx >/dev/null || apt-get install -y --no-install-recommends nginx-light; fi
 place() { # NAME REQUIREMENT ...
   local name=$1
   shift
+  isWanted "$name" || return 0
   if [ -f "$folder/$name/.requirements" ] && [ "$(cat "$folder/$name/.requirements")" = "$*" ]; then return; fi
   echo "rivals: making $folder/$name"
   .venv/bin/uv venv --quiet --clear --python .venv/bin/python "$folder/$name"

@@ -169,8 +169,7 @@ extension InferenceBody {
             case "binary_data_output": isDefault = try scanner.bool()
             // Triton's scheduling extension: microseconds that the request may wait.
             case "timeout": timeout = Int(try scanner.integer(from: 0, to: .max))
-            case "sequence_id", "sequence_start", "sequence_end":
-                throw PlatformError(.invalidArgument, "the sequence extension is not supported")
+            // As with Triton, whoever numbers sequences may ask a model that has none.
             default: try scanner.skipValue()
             }
         }

@@ -100,7 +100,7 @@ struct MessageTensor {
         guard isEmpty else {
             throw PlatformError(
                 .invalidArgument,
-                "tensor '\(name)' of type \(type?.rawValue ?? "") has elements in '\(other)'; they belong in '\(Self.fieldNames[expected] ?? "")'"
+                "unexpected explicit tensor data for input tensor '\(name)' in '\(other)', expected datatype '\(type?.rawValue ?? "")' in '\(Self.fieldNames[expected] ?? "")'"
             )
         }
     }

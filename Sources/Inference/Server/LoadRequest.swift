@@ -71,10 +71,14 @@ struct LoadRequest: Sendable {
 }
 
 extension PlatformError {
-    /// The same error in the words that Triton's clients look for.
+    /// The same error in the words that Triton's clients look for: of a version, as
+    /// ``ModelControl`` wrote it, or of the model before any version was tried.
     func failedLoad(of model: String) -> PlatformError {
         let prefix = "failed to load '\(model.prefix(200))'"
-        guard !message.hasPrefix(prefix) else { return self }
+        guard !message.hasPrefix(prefix), !message.hasPrefix(Self.failedVersions(of: model)) else { return self }
         return PlatformError(code, "\(prefix), \(message)", remedy: remedy, cause: self)
     }
+
+    /// How Triton begins what it says of versions that were tried.
+    static func failedVersions(of model: String) -> String { "load failed for model '\(model.prefix(200))': " }
 }

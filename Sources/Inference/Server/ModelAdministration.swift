@@ -81,7 +81,7 @@ public struct ModelAdministration: Sendable {
     /// - Parameters:
     ///   - config: JSON of a model configuration, instead of the repository's `config.pbtxt`.
     ///   - files: `file:<version>/<path>` → content, instead of the repository's files; only with `config`.
-    /// - Throws: Errors whose message begins with `failed to load '<model>'`.
+    /// - Throws: Errors whose message begins with `failed to load '<model>'`, or with `load failed for model '<model>'` where versions were tried.
     public func load(model: String, config: String? = nil, files: [String: Data] = [:]) async throws {
         try await server.control.load(model: model, try LoadRequest(model: model, config: config, files: files))
     }

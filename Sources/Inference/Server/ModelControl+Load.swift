@@ -57,9 +57,8 @@ extension ModelControl {
         }
         if let failure = failures.first {
             for version in opened { try await unload(version, of: model) }
-            throw failures.count == 1
-                ? failure
-                : PlatformError(failure.code, failures.map(\.message).joined(separator: "; "), remedy: failure.remedy, cause: failure)
+            let reasons = failures.map { "\($0.message);" }.joined(separator: " ")
+            throw PlatformError(failure.code, PlatformError.failedVersions(of: model) + reasons, remedy: failure.remedy, cause: failure)
         }
         for version in versions(of: model, from: .name) where !chosen.contains(version) { try await unload(version, of: model) }
     }

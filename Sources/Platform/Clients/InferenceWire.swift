@@ -18,7 +18,15 @@ struct InferenceWire: Sendable {
 
     let peer: Peer
 
+    /// Every version that the server has: its repository index and, beside it, its statistics, which list each
+    /// ready version. Triton's index knows the models in its folders only, not those whose files came with a load.
     func index() async throws -> [IndexEntry] {
+        let indexed = try await repositoryIndex()
+        let known = Set(indexed.map { [$0.name, $0.version] })
+        return try await indexed + readyVersions().filter { !known.contains([$0.name, $0.version]) }
+    }
+
+    private func repositoryIndex() async throws -> [IndexEntry] {
         let answer = try await peer.call(PeerRequest(.POST, "/v2/repository/index", json: [:]))
         guard answer.isSuccess else { throw Self.failure(answer, doing: "read the index of \(peer.name)") }
         guard let items = (try? JSONValue(parsing: answer.body))?.arrayValue else {
@@ -32,6 +40,18 @@ struct InferenceWire: Sendable {
                 state: item["state"]?.stringValue.flatMap { ServedVersion.State(rawValue: $0) } ?? .unavailable,
                 reason: item["reason"]?.stringValue ?? ""
             )
+        }
+    }
+
+    private func readyVersions() async throws -> [IndexEntry] {
+        let answer = try await peer.call(PeerRequest(.GET, "/v2/models/stats"))
+        guard answer.isSuccess else { throw Self.failure(answer, doing: "read the statistics of \(peer.name)") }
+        guard let items = (try? JSONValue(parsing: answer.body))?["model_stats"]?.arrayValue else {
+            throw PlatformError(.unavailable, "\(peer.name) answers no statistics: \(answer.said)", remedy: "check the model server's address")
+        }
+        return items.compactMap { item in
+            guard let name = item["name"]?.stringValue, let version = item["version"]?.stringValue else { return nil }
+            return IndexEntry(name: name, version: version, state: .ready, reason: "")
         }
     }
 

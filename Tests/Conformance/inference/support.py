@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 import onnxruntime
 
-URL = os.environ["SLIPWAY_MODEL_SERVER"]
+URL = os.environ.get("SLIPWAY_MODEL_SERVER", "")
 REPOSITORY = Path(os.environ.get("SLIPWAY_MODEL_REPOSITORY", "/nonexistent"))
 METRICS = os.environ.get("SLIPWAY_MODEL_METRICS")
 IS_TRITON = os.environ.get("SLIPWAY_MODEL_ENGINE") == "triton"
@@ -29,40 +29,25 @@ NUMPY = {
     "FP32": np.float32, "FP64": np.float64, "BYTES": np.object_,
 }
 
-# Runs the graph with onnxruntime, as Triton's Python backend can.
-TRITON_MODEL = '''
-import json
-from pathlib import Path
-import numpy as np
-import onnxruntime
-import triton_python_backend_utils as pb
-
-class TritonPythonModel:
-    def initialize(self, args):
-        folder = Path(args["model_repository"]) / args["model_version"]
-        self.session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
-        self.outputs = [output["name"] for output in json.loads(args["model_config"])["output"]]
-
-    def execute(self, requests):
-        answers = []
-        for request in requests:
-            inputs = {}
-            for tensor in request.inputs():
-                array = tensor.as_numpy()
-                inputs[tensor.name()] = array.astype(str).astype(object) if array.dtype == object else array
-            try:
-                values = self.session.run(self.outputs, inputs)
-                tensors = [pb.Tensor(n, v.astype(bytes).astype(object) if v.dtype == object else v) for n, v in zip(self.outputs, values)]
-                answers.append(pb.InferenceResponse(tensors))
-            except Exception as error:
-                answers.append(pb.InferenceResponse([], pb.TritonError(str(error))))
-        return answers
-'''
+TRITON_MODEL = (Path(__file__).parent / "triton_model.py").read_text()
 
 
 def session(graph):
     """The reference: Python's onnxruntime."""
     return onnxruntime.InferenceSession(str(GRAPHS / f"{graph}.onnx"))
+
+
+def sent_files(graph):
+    """-> config, files: what a load sends so that version 7 of a model is the graph."""
+    content = (GRAPHS / f"{graph}.onnx").read_bytes()
+    if not IS_TRITON:
+        return {"backend": "onnxruntime"}, {"file:7/model.onnx": content}
+    kinds = {"float": "TYPE_FP32"}
+    specs = {
+        word: [{"name": s.name, "data_type": kinds[s.type[7:-1]], "dims": [d if isinstance(d, int) else -1 for d in s.shape]} for s in all]
+        for word, all in (("input", session(graph).get_inputs()), ("output", session(graph).get_outputs()))
+    }
+    return {"backend": "python", **specs}, {"file:7/model.onnx": content, "file:7/model.py": TRITON_MODEL.encode()}
 
 
 def install(name, graph, config="", versions=(1,)):

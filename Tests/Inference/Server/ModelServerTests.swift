@@ -62,7 +62,7 @@ struct ModelServerTests {
             try FileHandle(forWritingTo: URL(filePath: place)).truncate(atOffset: 64 << 30)
             let error = await #expect(throws: PlatformError.self) { try await administration.load(model: "large") }
             #expect(error?.code == .exhausted)
-            #expect(error?.message.contains("failed to load 'large'") == true)
+            #expect(error?.message.contains("load failed for model 'large'") == true)
             #expect(error?.remedy?.contains("'small' version 1 (") == true)
             #expect(administration.isReady(model: "small", version: nil))
             let state = try await administration.index(onlyReady: false).first { $0.name == "large" }?.state

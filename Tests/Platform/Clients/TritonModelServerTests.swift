@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
+import NIOHTTP1
 import SlipwayCore
 import SlipwayHTTP
 import SlipwayInference
@@ -106,6 +107,36 @@ struct TritonModelServerTests {
         }
     }
 
+    @Test("Where real engines are asked for, there is a Triton, and it says its version")
+    func engine() async throws {
+        guard ProcessInfo.processInfo.environment["SLIPWAY_ENGINES"] == "1" else { return }
+        let address = try #require(Self.realAddress, "SLIPWAY_ENGINES is set and SLIPWAY_TRITON is not: run 'make test-engines'")
+        try await withConnections { connections in
+            let answer = try await Peer("http://\(address)", name: "Triton", connections: connections).call(PeerRequest(.GET, "/v2"))
+            let metadata = try JSONValue(parsing: answer.body)
+            #expect(metadata["name"] == "triton" && metadata["version"]?.stringValue?.isEmpty == false, "\(metadata)")
+        }
+    }
+
+    /// `host:port` of a real Triton with the Python backend, as ops/with-triton.sh starts it.
+    private static let realAddress = ProcessInfo.processInfo.environment["SLIPWAY_TRITON"]
+
+    @Test("Against a real Triton: load beside, infer exactly that version, unload", .enabled(if: realAddress != nil, "make test-engines has one"))
+    func real() async throws {
+        let address = try #require(Self.realAddress)
+        let suite = packageRoot.appending(path: "Tests/Conformance/inference/triton_model.py").path
+        try await withConnections { connections in
+            let server = TritonModelServer(url: "http://\(address)", connections: connections) { name in
+                [
+                    "name": .string(name), "backend": "python", "max_batch_size": 0,
+                    "input": [["name": "x", "data_type": "TYPE_FP32", "dims": [-1, 3]]],
+                    "output": [["name": "y", "data_type": "TYPE_FP32", "dims": [-1, 3]]],
+                ]
+            }
+            try await exercise(server, beside: ["model.py": suite])
+        }
+    }
+
     @Test("Against our own model server: load beside, infer exactly that version, unload", .enabled(if: runtimeLibrary != nil, "no ONNX Runtime; make sets it up"))
     func embedded() async throws {
         try await withScratchFolder { folder in
@@ -124,12 +155,16 @@ struct TritonModelServerTests {
         }
     }
 
-    private func exercise(_ server: TritonModelServer) async throws {
+    /// - Parameter extra: Files that the backend wants beside the graph.
+    private func exercise(_ server: TritonModelServer, beside extra: [String: String] = [:]) async throws {
         let model = try ModelName("affine")
         let (one, two) = (try ModelVersion(1), try ModelVersion(2))
+        func load(_ version: ModelVersion, _ file: URL) async throws {
+            try await server.load(version, of: model, files: ["model.onnx": file.path].merging(extra) { graph, _ in graph })
+        }
         let folder = packageRoot.appending(path: "Tests/Inference/Models")
-        try await server.load(one, of: model, files: ["model.onnx": folder.appending(path: "affine3.onnx").path])
-        try await server.load(two, of: model, files: ["model.onnx": folder.appending(path: "affine.onnx").path])
+        try await load(one, folder.appending(path: "affine3.onnx"))
+        try await load(two, folder.appending(path: "affine.onnx"))
         #expect(Set(try await server.index().filter { $0.state == .ready }.map(\.version)) == [one, two])
         for (version, factor) in [(one, Float(3)), (two, 2)] {
             let request = InferenceRequest(model: "affine", inputs: [tensor([1, 2, -0.5])])
@@ -138,7 +173,7 @@ struct TritonModelServerTests {
             #expect(values(response.outputs.first) == [1 * factor + 1, 2 * factor + 1, -0.5 * factor + 1])
         }
         let bad = await #expect(throws: PlatformError.self) {
-            try await server.load(try ModelVersion(3), of: model, files: ["model.onnx": packageRoot.appending(path: "Package.swift").path])
+            try await load(try ModelVersion(3), packageRoot.appending(path: "Package.swift"))
         }
         #expect(bad?.code == .invalidArgument)
         #expect(Set(try await server.index().filter { $0.state == .ready }.map(\.version)) == [one, two], "a failed load disturbs no neighbour")
@@ -186,7 +221,8 @@ struct PatientClock: Clock {
     }
 }
 
-/// A model server with Triton's repository extension, in memory.
+/// A model server with Triton's repository extension, in memory. As in Triton, ready models whose files came with a
+/// load are in its statistics and not in its index.
 private struct FakeTriton {
     private let state = TritonState()
     let peer: FakePeer
@@ -195,6 +231,7 @@ private struct FakeTriton {
         peer = FakePeer { [state] seen in
             let parts = seen.target.split(separator: "/")
             if seen.target == "/v2/repository/index" { return Response(json: state.index()) }
+            if seen.target == "/v2/models/stats" { return Response(json: ["model_stats": state.statistics()]) }
             if seen.target.hasSuffix("/ready") { return Response(status: state.isReady(String(parts[2])) ? .ok : .badRequest) }
             if seen.target.hasSuffix("/load") {
                 if let loadFailure { return Response(json: ["error": .string(loadFailure)], status: .badRequest) }
@@ -221,6 +258,9 @@ private final class TritonState: Sendable {
     func set(_ name: String, _ value: String) { values.withLock { $0.models[name] = value } }
     /// How often the index still says UNLOADING.
     func unloadingRounds(_ rounds: Int) { values.withLock { $0.unloadingRounds = rounds } }
+    func statistics() -> JSONValue {
+        .array(values.withLock { $0.models.filter { $0.value == "READY" }.keys.sorted().map { ["name": .string($0), "version": "1"] } })
+    }
     func isReady(_ name: String) -> Bool { values.withLock { $0.models[name] == "READY" } }
 
     func index() -> JSONValue {
@@ -229,7 +269,7 @@ private final class TritonState: Sendable {
                 values.unloadingRounds -= values.unloadingRounds == .max ? 0 : 1
                 if values.unloadingRounds <= 0 { values.models[name] = "UNAVAILABLE" }
             }
-            let entries = values.models.sorted { $0.key < $1.key }.map { name, state -> JSONValue in
+            let entries = values.models.filter { $0.value != "READY" }.sorted { $0.key < $1.key }.map { name, state -> JSONValue in
                 ["name": .string(name), "version": "1", "state": .string(state), "reason": "unloaded"]
             }
             return .array(entries + [["name": "never-loaded"]])
