@@ -7,3 +7,4 @@ bash ops/with-mlflow.sh swift test --skip-build --filter 'ImportFromMLflowTests'
 bash ops/features.sh
 SLIPWAY_FEAST=${SLIPWAY_FEAST:-$PWD/.venv-feast/bin/feast} swift test --skip-build --filter 'FeatureStoreProcessTests'
 bash ops/s3.sh swift test --skip-build --filter 'S3ServerTests'
+bash ops/with-prometheus.sh swift test --skip-build --filter 'RealPrometheusTests'

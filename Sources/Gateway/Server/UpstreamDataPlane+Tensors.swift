@@ -12,11 +12,12 @@ extension UpstreamDataPlane {
         jsonBytes: Int,
         _ target: ServingTarget,
         id: String?,
+        requestID: String?,
         on loop: any EventLoop,
         cancellation: Cancellation
     ) -> EventLoopFuture<Result<InferenceResponse, PlatformError>> {
         let path = naming.path(model: target.model, version: target.version) + "/infer"
-        return send(UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes), on: loop, cancellation: cancellation).map { result in
+        return send(UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes, requestID: requestID), on: loop, cancellation: cancellation).map { result in
             RoutedCall.outputs(of: result).map { outputs in
                 InferenceResponse(model: target.model, version: target.version, id: id, outputs: outputs)
             }
