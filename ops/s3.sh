@@ -15,7 +15,12 @@ fi
 folder=$(mktemp -d)
 pid=
 finish() {
-  if [ -n "$pid" ]; then kill -- "-$pid" 2>/dev/null || true; fi
+  if [ -n "$pid" ]; then
+    kill -- "-$pid" 2>/dev/null || true
+    # It does not always end when it is asked to.
+    for _ in $(seq 50); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    kill -9 -- "-$pid" 2>/dev/null || true
+  fi
   rm -rf "$folder"
 }
 trap finish EXIT

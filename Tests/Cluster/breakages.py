@@ -74,7 +74,7 @@ BREAKAGES = [
     ("more model servers asked than there are", "addresses", "no such replica", "envs/prod/values/triton.yaml", "replicas: 3\n", ""),
     ("no default deny", "network", "no default deny", "*/_slipway.tpl", "  podSelector: {}\n  policyTypes: [Ingress, Egress]", "  podSelector: {}\n  policyTypes: [Ingress]"),
     ("a way into the other environment", "network", "no application of 'dev'", "*/_slipway.tpl", "kubernetes.io/metadata.name: {{ .app }}-{{ .root.Values.environment }}", "kubernetes.io/metadata.name: {{ .app }}-prod"),
-    ("a rule that lets everybody in", "network", "everybody", GATEWAY + "network.yaml", "  ingress: []\n", "  ingress: [{}]\n"),
+    ("a rule that lets everybody in", "network", "everybody", GATEWAY + "network.yaml", "  ingress:\n    - from:\n", "  ingress:\n    - {}\n    - from:\n"),
     ("Git's rule that reaches the cluster", "network", "cluster's own", "charts/gateway/values.yaml", "exceptCidrs: [10.0.0.0/8, ", "exceptCidrs: ["),
     ("a door that is locked on the other side", "network", "does not let it in", "charts/mlflow/values.yaml", "clients: [gateway, airflow]", "clients: [airflow]"),
     ("two grammars", "grammar", "differ", GATEWAY + "_slipway.tpl", "{{- /*\nThe grammar", "{{- /*\nThe  grammar"),

@@ -230,8 +230,7 @@ def metrics_in(expression):
 def exported(root):
     """What our programs export, read from their sources, and what is said of others in metrics.yaml."""
     names = set()
-    pages = ["Sources/Gateway/Server", "Sources/Inference/Server", "Sources/Release/Reconciler", "Sources/Commands"]
-    for path in (path for folder in pages for path in (root / folder).glob("*.swift")):
+    for path in (root / "Sources").rglob("*.swift"):
         for name in re.findall(r'"((?:slipway|nv)_[a-z_]+)"', path.read_text()):
             names |= {name, f"{name}_bucket", f"{name}_sum", f"{name}_count"} if name.endswith("_seconds") else {name}
     others = yaml.safe_load((root / STACK / "metrics.yaml").read_text())

@@ -19,7 +19,11 @@ extension RoutedCall {
     ) -> FastAnswer {
         let path = upstream.naming.path(model: target.model, version: target.version) + "/infer"
         let request = UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes, requestID: requestID)
-        return .later(upstream.send(request, on: loop, timeout: timeout, cancellation: cancellation).map { finish($0, renames: upstream.naming.namesDiffer) })
+        let promise = loop.makePromise(of: FastResponse.self)
+        upstream.send(request, on: loop, timeout: timeout, cancellation: cancellation) {
+            promise.succeed(finish($0, renames: upstream.naming.namesDiffer))
+        }
+        return .later(promise.futureResult)
     }
 
     private func finish(_ result: UpstreamResult, renames: Bool) -> FastResponse {

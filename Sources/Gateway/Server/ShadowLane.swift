@@ -153,9 +153,7 @@ final class ShadowLane: Sendable {
                 let started = NIODeadline.now()
                 let path = upstream.naming.path(model: self.key.model.text, version: self.key.version) + "/infer"
                 let request = UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes, isShadow: true)
-                upstream.send(request, on: loop).whenSuccess { result in
-                    self.finish(job, started, RoutedCall.outputs(of: result))
-                }
+                upstream.send(request, on: loop) { self.finish(job, started, RoutedCall.outputs(of: $0)) }
             }
         case (.tensors, .upstream), (.body, .embedded):
             preconditionFailure("a copy for another backend than the lane's")

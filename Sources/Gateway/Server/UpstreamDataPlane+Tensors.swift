@@ -17,10 +17,14 @@ extension UpstreamDataPlane {
         cancellation: Cancellation
     ) -> EventLoopFuture<Result<InferenceResponse, PlatformError>> {
         let path = naming.path(model: target.model, version: target.version) + "/infer"
-        return send(UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes, requestID: requestID), on: loop, cancellation: cancellation).map { result in
-            RoutedCall.outputs(of: result).map { outputs in
-                InferenceResponse(model: target.model, version: target.version, id: id, outputs: outputs)
-            }
+        let promise = loop.makePromise(of: Result<InferenceResponse, PlatformError>.self)
+        send(UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes, requestID: requestID), on: loop, cancellation: cancellation) { result in
+            promise.succeed(
+                RoutedCall.outputs(of: result).map { outputs in
+                    InferenceResponse(model: target.model, version: target.version, id: id, outputs: outputs)
+                }
+            )
         }
+        return promise.futureResult
     }
 }

@@ -47,21 +47,27 @@ public final class UpstreamDataPlane: Service {
     /// - Parameters:
     ///   - timeout: Shorter than ``UpstreamLimits/answerDeadline``, if the client asks for that.
     ///   - cancellation: Says when nobody waits any more; the request is given up soon after.
+    ///   - completion: Called exactly once, on `loop`.
     func send(
         _ request: UpstreamRequest,
         on loop: any EventLoop,
         timeout: Duration? = nil,
-        cancellation: Cancellation? = nil
-    ) -> EventLoopFuture<UpstreamResult> {
-        let promise = loop.makePromise(of: UpstreamResult.self)
+        cancellation: Cancellation? = nil,
+        completion: @escaping (UpstreamResult) -> Void
+    ) {
         guard let local = loops.value(on: loop) else {
             preconditionFailure("a request from an event loop that the data plane does not know")
         }
         let timeout = min(timeout ?? limits.answerDeadline, limits.answerDeadline)
         let deadline = NIODeadline.now() + .nanoseconds(timeout.nanoseconds)
         local.send(
-            UpstreamExchange(request, deadline: deadline, timeout: timeout, cancellation: cancellation, owner: local, promise: promise)
+            UpstreamExchange(request, deadline: deadline, timeout: timeout, cancellation: cancellation, owner: local, completion: completion)
         )
+    }
+
+    private func send(_ request: UpstreamRequest, on loop: any EventLoop) -> EventLoopFuture<UpstreamResult> {
+        let promise = loop.makePromise(of: UpstreamResult.self)
+        send(request, on: loop) { promise.succeed($0) }
         return promise.futureResult
     }
 

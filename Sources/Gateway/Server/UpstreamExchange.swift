@@ -41,7 +41,7 @@ final class UpstreamExchange {
     var replica: UpstreamEndpoint?
     private let cancellation: Cancellation?
     private let owner: any UpstreamExchangeOwner
-    private var promise: EventLoopPromise<UpstreamResult>?
+    private var completion: ((UpstreamResult) -> Void)?
 
     init(
         _ request: UpstreamRequest,
@@ -49,25 +49,25 @@ final class UpstreamExchange {
         timeout: Duration,
         cancellation: Cancellation? = nil,
         owner: any UpstreamExchangeOwner,
-        promise: EventLoopPromise<UpstreamResult>
+        completion: @escaping (UpstreamResult) -> Void
     ) {
         self.request = request
         self.deadline = deadline
         self.timeout = timeout
         self.cancellation = cancellation
         self.owner = owner
-        self.promise = promise
+        self.completion = completion
     }
 
-    var isDone: Bool { promise == nil }
+    var isDone: Bool { completion == nil }
 
     /// Answers whoever asked. Only the first call counts.
     func finish(_ result: UpstreamResult) {
-        guard let promise else { return }
-        self.promise = nil
+        guard let completion else { return }
+        self.completion = nil
         request.body = ByteBuffer()
         owner.ended(self, hasAnswer: (try? result.get()) != nil)
-        promise.succeed(result)
+        completion(result)
     }
 
     /// Gives it up if nobody waits for the answer any more.

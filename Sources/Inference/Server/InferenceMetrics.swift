@@ -74,14 +74,13 @@ public struct InferenceMetrics: Sendable {
 
     private func addDurations(of versions: [LoadedVersion], to page: inout MetricsPage) {
         let durations: [(String, String, (VersionCounters) -> ManagedAtomic<Int>)] = [
-            ("request", "Time of answered requests", { $0.successNanoseconds }),
-            ("queue", "Time in the queue", { $0.queueNanoseconds }),
-            ("compute_input", "Time of gathering inputs", { $0.inputNanoseconds }),
-            ("compute_infer", "Time in the model", { $0.computeNanoseconds }),
-            ("compute_output", "Time of parting outputs", { $0.outputNanoseconds }),
+            ("nv_inference_request_duration_us", "Time of answered requests", { $0.successNanoseconds }),
+            ("nv_inference_queue_duration_us", "Time in the queue", { $0.queueNanoseconds }),
+            ("nv_inference_compute_input_duration_us", "Time of gathering inputs", { $0.inputNanoseconds }),
+            ("nv_inference_compute_infer_duration_us", "Time in the model", { $0.computeNanoseconds }),
+            ("nv_inference_compute_output_duration_us", "Time of parting outputs", { $0.outputNanoseconds }),
         ]
         for (name, help, counter) in durations {
-            let name = "nv_inference_\(name)_duration_us"
             page.family(name, .counter, help: "\(help) in microseconds")
             for version in versions {
                 page.sample(
