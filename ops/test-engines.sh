@@ -8,3 +8,4 @@ bash ops/features.sh
 SLIPWAY_FEAST=${SLIPWAY_FEAST:-$PWD/.venv-feast/bin/feast} swift test --skip-build --filter 'FeatureStoreProcessTests'
 bash ops/s3.sh swift test --skip-build --filter 'S3ServerTests'
 bash ops/with-prometheus.sh swift test --skip-build --filter 'RealPrometheusTests'
+bash ops/with-prometheus.sh .venv/bin/python Tests/Conformance/prometheus/trial.py
