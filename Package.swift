@@ -231,6 +231,7 @@ let modules: [Module] = [
             uses: [
                 "SlipwayHTTP", "SlipwayTracking", "SlipwayTrackingServer", "SlipwayTrackingSQLite", "SlipwayInference",
                 "SlipwayInferenceServer", "SlipwayONNXRuntime", "SlipwayRelease", "SlipwayRouting", "SlipwayGateway", "SlipwayFeatures",
+                "SlipwayPipeline",
             ],
             outside: [.hummingbird, .httpTypes, .logging, .nioCore, .nioHTTP1, .nioPosix]
         )
@@ -543,7 +544,7 @@ if only?.contains("SlipwayReconciler") ?? true {
             name: "SimulationTests",
             dependencies: [
                 "SlipwayCore", "SlipwayTesting", "SlipwayTracking", "SlipwayInference", "SlipwayRelease", "SlipwayReconciler",
-                "SlipwayProof", Outside.logging.product,
+                "SlipwayProof", "SlipwayHTTP", Outside.logging.product,
             ],
             path: "Tests/Simulation",
             swiftSettings: settings

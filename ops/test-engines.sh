@@ -9,3 +9,5 @@ bash ops/with-triton.sh swift test --skip-build --filter 'TritonModelServerTests
 bash ops/features.sh
 SLIPWAY_FEAST=${SLIPWAY_FEAST:-$PWD/.venv-feast/bin/feast} swift test --skip-build --filter 'FeatureStoreProcessTests'
 bash ops/s3.sh swift test --skip-build --filter 'S3ServerTests'
+bash ops/with-prometheus.sh swift test --skip-build --filter 'RealPrometheusTests'
+bash ops/with-prometheus.sh .venv/bin/python Tests/Conformance/prometheus/trial.py

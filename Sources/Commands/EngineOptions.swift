@@ -108,7 +108,7 @@ struct ReplicaFinder: Sendable {
 }
 
 /// What all gateways that are there now have counted, added up.
-struct FoundObserver: VariantObserver {
+struct FoundObserver: VariantCounting {
     let finder: ReplicaFinder
 
     func counters(of model: ModelName) async throws -> [ModelVersion: VariantCounters] {

@@ -219,7 +219,7 @@ struct Platform {
         if !recovered.isEmpty { logger.notice("runs taken up again", metadata: ["runs": .string("\(recovered)")]) }
 
         let backend = PlatformBackend(environment: settings.environment, engine: engine, reconciler: reconciler, repository: repository)
-        let console = ConsoleRoutes(backend: backend, token: token)
+        let console = ConsoleRoutes(backend: backend, token: token, metrics: PlatformMetrics(reconciler: reconciler, notifier: notifier, engine: engine).page)
             .server(host: settings.host, port: settings.ports.console, logger: logger)
 
         var configuration = ServiceGroupConfiguration(

@@ -38,6 +38,7 @@ struct StepCommand: AsyncParsableCommand {
     @Option(help: "Seconds to wait for another process that is at work on the run.") var waitSeconds: Int = 3600
     @OptionGroup var options: EnvironmentOptions
     @OptionGroup var engines: EngineOptions
+    @OptionGroup var observe: ObserveOptions
     @OptionGroup var logs: LogOptions
 
     func run() async throws {
@@ -118,7 +119,7 @@ struct StepCommand: AsyncParsableCommand {
         defer { withExtendedLifetime(lock) {} }
         let connections = HTTPConnections()
         do {
-            let engine = try await StepEngine.make(home, run: id, engines: engines, connections: connections, logger: logger)
+            let engine = try await StepEngine.make(home, run: id, engines: engines, observe: observe, connections: connections, logger: logger)
             _ = try await engine.adopt(id, project: try folder(required: false), parameters: try RunCommand.parameters(settings))
             let record = try await watched(engine, id) { try await engine.perform(step, part: part, of: id) }
             try await connections.close()

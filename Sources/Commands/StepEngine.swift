@@ -20,14 +20,19 @@ enum StepEngine {
         _ home: EnvironmentHome,
         run: RunID,
         engines: EngineOptions,
+        observe: ObserveOptions,
         connections: HTTPConnections,
         logger: Logger
     ) async throws -> PipelineEngine {
         let repository = try await engines.openRepository(home)
         var addresses = engines.engines()
-        if addresses.tracking == nil || addresses.modelServers.isEmpty || addresses.gateways.isEmpty {
+        var source = try observe.source()
+        if addresses.tracking == nil || addresses.modelServers.isEmpty || addresses.gateways.isEmpty || source == nil {
             let text = try await repository.file(PlatformFile.path(in: home.environment), at: try await repository.head())
-            if let text { addresses = addresses.completed(by: try PlatformFile.parse(text, environment: home.environment)) }
+            if let file = try text.map({ try PlatformFile.parse($0, environment: home.environment) }) {
+                addresses = addresses.completed(by: file)
+                source = source ?? file.prometheus
+            }
         }
         let tracking = try addresses.requireTracking(home.environment)
         try addresses.requireReplicas(home.environment)
@@ -62,7 +67,7 @@ enum StepEngine {
                 ),
                 repository: repository,
                 sync: ReplicaSync(environment: home.environment, repository: repository, replicas: finder.find),
-                observer: FoundObserver(finder: finder),
+                observer: ObserveOptions.observer(source, finder: finder, connections: connections),
                 notifier: notifier,
                 proofs: SharedProofLog(folder: home.proofsFolder, key: try home.signingKey()),
                 store: FileRunStore(folder: home.runsFolder),

@@ -54,7 +54,7 @@ class Breakages(unittest.TestCase):
         work = tempfile.TemporaryDirectory()
         self.addCleanup(work.cleanup)
         self.root = Path(work.name) / "tree"
-        for folder in ("baseline", "optional", "docs/runbook", "docs/security", "Sources/Gateway/Server", "Sources/Inference/Server"):
+        for folder in ("baseline", "optional", "docs/runbook", "docs/security", "Sources/Gateway/Server", "Sources/Inference/Server", "Sources/Release/Reconciler", "Sources/Commands"):
             shutil.copytree(REPOSITORY / folder, self.root / folder)
         for environment in ("dev", "prod"):
             shutil.copytree(REPOSITORY / "envs" / environment / "values", self.root / "envs" / environment / "values")

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import SlipwayCore
+import SlipwayHTTP
 import SlipwayProof
 import SlipwayReconciler
 import SlipwayRelease
@@ -42,6 +43,30 @@ struct ReconcilerTests {
             #expect(origin.reason == "put back: it had left envs/dev/models/tumor.yaml")
             #expect(origin.commit == commit && origin.proof == bench.proofs.digests.first)
             #expect(bench.proofs.digests.count == 1)
+        }
+    }
+
+    @Test("Metrics tell a hand's change from a release, say what was done, and when Git's word was last reached")
+    func metrics() async throws {
+        try await withReconciler { bench in
+            var page = await bench.reconciler.metricsPage().text
+            #expect(page.contains("slipway_reconciler_last_success_timestamp_seconds 0.0\n"))
+            #expect(page.contains("slipway_reconciler_generation 0\n"))
+            try bench.release([("A", 1, 60), ("B", 2, 40)])
+            await bench.reconciler.pass()
+            await bench.reconciler.pass()
+            page = await bench.reconciler.metricsPage().text
+            #expect(page.contains("slipway_reconciler_generation 1\n"))
+            #expect(page.contains(#"slipway_reconciler_drift_total{action="set_alias"} 0"#))
+            #expect(page.contains(#"slipway_reconciler_drift_total{action="load"} 0"#))
+            #expect(!page.contains(#"slipway_reconciler_actions_total{action="load",outcome="done"} 0"#))
+            #expect(!page.contains("slipway_reconciler_last_success_timestamp_seconds 0.0\n"))
+            bench.world.aliases[bench.model]?[try Alias("A")] = try ModelVersion(2)
+            await bench.reconciler.pass()
+            let mended = await bench.reconciler.metricsPage().text
+            #expect(mended.contains(#"slipway_reconciler_drift_total{action="set_alias"} 1"#))
+            #expect(mended.contains(#"slipway_reconciler_drift_total{action="load"} 0"#))
+            #expect(mended.contains(#"slipway_reconciler_actions_total{action="set_alias",outcome="failed"} 0"#))
         }
     }
 

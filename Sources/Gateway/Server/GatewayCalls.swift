@@ -1,3 +1,4 @@
+import HTTPTypes
 import NIOCore
 import SlipwayCore
 import SlipwayGRPC
@@ -38,14 +39,16 @@ struct GatewayCalls: Sendable {
             target = try self.target(of: request, replies.call, local)
         } catch {
             unrouted.count(error.code)
-            return .now(replies.refusal(error, id: replies.isStreamed ? GRPCInferenceWire.id(of: message) : nil))
+            var refusal = replies.refusal(error, id: replies.isStreamed ? GRPCInferenceWire.id(of: message) : nil)
+            if let id = replies.requestID { refusal.metadata.append(GRPCMetadata(GatewayHeader.requestID.canonicalName, id)) }
+            return .now(refusal)
         }
         request.model = target.model
         request.version = target.version
         let id = request.id
         switch backend {
         case .embedded(let dataPlane):
-            let routed = self.routed(target, bytes: message.readableBytes, local, .tensors(request))
+            let routed = self.routed(target, bytes: message.readableBytes, local, replies.requestID, .tensors(request))
             request.cancellation = replies.call.cancellation
             let pending = GRPCPendingReply(eventLoop: replies.call.eventLoop)
             dataPlane.infer(request) { pending.complete(replies.reply(to: $0, of: routed, id: id)) }
@@ -53,8 +56,8 @@ struct GatewayCalls: Sendable {
         case .upstream(let upstream):
             let (body, jsonBytes) = InferenceBody.write(request)
             let buffer = ByteBuffer(bytes: body)
-            let routed = self.routed(target, bytes: body.count, local, .body(buffer, jsonBytes: jsonBytes, local.loop))
-            let answer = upstream.infer(buffer, jsonBytes: jsonBytes, target, id: id, on: local.loop, cancellation: replies.call.cancellation)
+            let routed = self.routed(target, bytes: body.count, local, replies.requestID, .body(buffer, jsonBytes: jsonBytes, local.loop))
+            let answer = upstream.infer(buffer, jsonBytes: jsonBytes, target, id: id, requestID: routed.requestID, on: local.loop, cancellation: replies.call.cancellation)
             return .later(answer.map { replies.reply(to: $0, of: routed, id: id) })
         }
     }
@@ -63,13 +66,14 @@ struct GatewayCalls: Sendable {
         _ target: ServingTarget,
         bytes: Int,
         _ local: LoopRoutes,
+        _ requestID: String?,
         _ payload: @autoclosure () -> ShadowJob.Payload
     ) -> RoutedCall {
         var mirrored: MirroredRequest?
         if let mirror = target.mirror, mirror.picks(local.nextRandom()) {
             mirrored = MirroredRequest(mirror: mirror, payload: payload(), bytes: bytes)
         }
-        return RoutedCall(target: target, shardIndex: local.shard, style: .inference, format: .tensors(.all), mirrored: mirrored)
+        return RoutedCall(target: target, shardIndex: local.shard, style: .inference, format: .tensors(.all), mirrored: mirrored, requestID: requestID)
     }
 
     // MARK: Which variant
@@ -120,13 +124,16 @@ struct RoutedReplies: Sendable {
     let call: GRPCContext
     let isStreamed: Bool
 
+    /// As the client calls the call, cleaned.
+    var requestID: String? { call.metadata(GatewayHeader.requestID.canonicalName).flatMap { RequestID.cleaned("\($0)") } }
+
     /// Ends a routed call: counts what came of it, and writes it.
     func reply(to result: Result<InferenceResponse, PlatformError>, of routed: RoutedCall, id: String?) -> GRPCReply {
         switch result {
         case .success(let response):
             defer { routed.mirrored?.offer(response.outputs) }
             let (outcome, refusal) = routed.judge(response.outputs)
-            if let refusal { return routed.end(outcome, self.refusal(refusal, id: id, of: routed.target)) }
+            if let refusal { return routed.end(outcome, self.refusal(refusal, id: id, of: routed.target), because: refusal) }
             guard isStreamed else {
                 return routed.end(outcome, GRPCReply(GRPCInferenceWire.write(response), metadata: routed.target.metadata))
             }
@@ -134,7 +141,7 @@ struct RoutedReplies: Sendable {
             return routed.end(outcome, GRPCReply(GRPCInferenceWire.writeStreamed(response, parameters: who)))
         case .failure(let error):
             let (outcome, told) = routed.verdict(on: error)
-            return routed.end(outcome, refusal(told, id: id, of: routed.target))
+            return routed.end(outcome, refusal(told, id: id, of: routed.target), because: told)
         }
     }
 

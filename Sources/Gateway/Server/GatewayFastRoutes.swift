@@ -42,7 +42,7 @@ struct GatewayFastRoutes: FastRoutes {
             return try admission.admit(request) { route(request, on: eventLoop) }
         } catch {
             unrouted.count(error.code)
-            return .now(error.response(style(of: GatewayPath(request.path))))
+            return .now(error.response(style(of: GatewayPath(request.path)))).naming(RequestHeaders(request.head.headerFields).requestID)
         }
     }
 
@@ -67,7 +67,7 @@ struct GatewayFastRoutes: FastRoutes {
             let only = local.snapshot.only?.routes.model.text
             let whole = (try? decoded(request, RequestHeaders(request.head.headerFields))) ?? request
             let joined = features.intercept(whole, only: only, on: local.loop) { plain.answer($0, on: eventLoop) }
-            if let joined { return joined }
+            if let joined { return joined.naming(RequestHeaders(request.head.headerFields).requestID) }
         }
         let path = GatewayPath(request.path)
         let style = style(of: path)
@@ -85,7 +85,7 @@ struct GatewayFastRoutes: FastRoutes {
             return exchange.issued.map { answer.adding(GatewayHeader.setCookie, $0) } ?? answer
         } catch {
             unrouted.count(error.code)
-            return .now(error.response(style))
+            return .now(error.response(style)).naming(RequestHeaders(request.head.headerFields).requestID)
         }
     }
 
@@ -214,7 +214,8 @@ struct GatewayFastRoutes: FastRoutes {
             guard cookie.isIssued else {
                 return serving.targets[routes.index(of: ClientBucket(random: exchange.local.nextRandom()))]
             }
-            let fresh = Self.freshClientID()
+            // Random, so that nobody guesses another client's.
+            let fresh = RequestID.fresh()
             exchange.issued = cookie.issue(fresh)
             return serving.targets[routes.index(of: routes.bucket(ofClient: fresh.utf8))]
         }
@@ -238,15 +239,6 @@ struct GatewayFastRoutes: FastRoutes {
             .invalidArgument,
             "header 'x-variant' is '\(chosen.prefix(100))', the path says '\(alias.prefix(100))'"
         )
-    }
-
-    /// 128 random bits: nobody guesses another client's.
-    private static func freshClientID() -> String {
-        var random = SystemRandomNumberGenerator()
-        return [random.next(), random.next()].map { (bits: UInt64) in
-            let digits = String(bits, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
     }
 
     // MARK: On to the model server
@@ -327,13 +319,16 @@ struct GatewayFastRoutes: FastRoutes {
             shardIndex: exchange.local.shard,
             style: exchange.style,
             format: format,
-            mirrored: mirrored
+            mirrored: mirrored,
+            requestID: exchange.headers.requestID
         )
     }
 
     private func reject(_ error: PlatformError, _ exchange: Exchange, _ target: ServingTarget) -> FastResponse {
         target.meter.shard(exchange.local.shard).reject()
-        return error.response(exchange.style, headers: target.headers)
+        var headers = target.headers
+        if let id = exchange.headers.requestID { headers[GatewayHeader.requestID] = id }
+        return error.response(exchange.style, headers: headers)
     }
 
     private func run(
@@ -351,6 +346,11 @@ struct GatewayFastRoutes: FastRoutes {
 }
 
 extension FastAnswer {
+    /// With the id that the client gave its request.
+    fileprivate func naming(_ id: String?) -> FastAnswer {
+        id.map { adding(GatewayHeader.requestID, $0) } ?? self
+    }
+
     fileprivate func adding(_ name: HTTPField.Name, _ value: String) -> FastAnswer {
         switch self {
         case .now(var response):

@@ -12,6 +12,7 @@ enum GatewayHeader {
     static let servedVersion = name("x-slipway-version")
     static let generation = name("x-slipway-generation")
     static let retryAfter = name("retry-after")
+    static let requestID = name("x-request-id")
     static let setCookie = name("set-cookie")
 
     private static func name(_ text: String) -> HTTPField.Name {
@@ -31,6 +32,8 @@ struct RequestHeaders {
     var timeout: String?
     /// The variant that a tester asks for.
     var variant: String?
+    /// As the client calls the request, cleaned.
+    var requestID: String?
     /// All of them, as a client may send several.
     var cookies: String?
 
@@ -44,6 +47,7 @@ struct RequestHeaders {
             case 9 where name == "x-variant": variant = field.value
             case 11 where name == "x-client-id": clientID = field.value
             case 12 where name == "x-timeout-ms": timeout = field.value
+            case 12 where name == "x-request-id": requestID = RequestID.cleaned(field.value)
             case 16 where name == "content-encoding": contentEncoding = field.value
             case 31 where name == "inference-header-content-length": jsonLength = field.value
             default: break

@@ -28,6 +28,13 @@ public enum GatewayLimits {
     public static let shadowWaitingBytesMax = 64 << 20
     /// Counts of what is mirrored no more that are kept.
     public static let retiredShadowMetersMax = 64
+    /// A client's request id is cut to this.
+    public static let requestIDBytesMax = 128
+    /// A request that takes longer is said in the log.
+    static let slowNanoseconds = 1_000_000_000
+    public static let requestLinesPerSecondMax = 50
+    static let requestLinesWaitingMax = 256
+    static let loggedCauseCharactersMax = 400
     /// What a client is told to wait after a 503.
     static let retryAfterSeconds = 1
 }

@@ -29,14 +29,26 @@ extension GatewayService {
         for meter in meters {
             page.sample("slipway_gateway_non_finite_total", labels(meter), meter.count(of: .nonFinite))
         }
+        addPredictions(meters, to: &page)
         addRoutes(to: &page)
         page.family("slipway_gateway_unrouted_total", .counter, help: "Requests that ended before a variant was chosen.")
         for (reason, count) in unrouted.counts {
             page.sample("slipway_gateway_unrouted_total", ["reason": reason], count)
         }
+        addFeatures(to: &page)
         addShadows(to: &page)
         addUpstream(to: &page)
         return page
+    }
+
+    private func addFeatures(to page: inout MetricsPage) {
+        let joins = features.joins
+        guard !joins.isEmpty else { return }
+        let name = "slipway_gateway_feature_joins_total"
+        page.family(name, .counter, help: "Requests that features were joined to, by the state of the features.")
+        for (model, counts) in joins {
+            for outcome in FeatureOutcome.allCases { page.sample(name, ["model": model, "outcome": outcome.rawValue], counts[outcome] ?? 0) }
+        }
     }
 
     private func addShadows(to page: inout MetricsPage) {
@@ -96,6 +108,24 @@ extension GatewayService {
                 counts: meter.counters.latencyCounts,
                 sum: meter.latencySeconds
             )
+        }
+    }
+
+    /// The labels are those that ``PredictionBucket`` knows, and for texts the first few that a model answered.
+    private func addPredictions(_ meters: [VariantMeter], to page: inout MetricsPage) {
+        let name = "slipway_gateway_predictions_total"
+        page.family(name, .counter, help: "Predictions by label, or by the range that a score falls into.")
+        for meter in meters {
+            for (prediction, count) in meter.counters.predictions.sorted(by: { $0.key < $1.key }) {
+                page.sample(
+                    name,
+                    [
+                        "model": meter.key.model.text, "variant": meter.key.alias.text, "version": "\(meter.key.version)",
+                        "prediction": prediction,
+                    ],
+                    count
+                )
+            }
         }
     }
 

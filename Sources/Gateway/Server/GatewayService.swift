@@ -14,12 +14,13 @@ import Synchronization
 /// Git decides what serves; the gateway reads that itself, from its ``ReleaseSource``, and asks the model
 /// server itself whether a version is ready. Only when both agree do routes change, by one swap that no
 /// request notices: what was in flight finishes on the version it began with.
-public actor GatewayService: GatewayControl, VariantObserver, Service {
+public actor GatewayService: GatewayControl, VariantCounting, Service {
     public nonisolated let address: String
     /// For the gateway's listener: see ``server(host:port:eventLoops:)``.
     public nonisolated let fastRoutes: any FastRoutes
     nonisolated let token: String
     nonisolated let logger: Logger
+    private let requestLog: RequestLog
     let unrouted: UnroutedMeter
     let backend: GatewayBackend
     private let source: any ReleaseSource
@@ -29,7 +30,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
     private var served: [ModelName: ServingRoute] = [:] {
         didSet { features.follow(served.values.map(\.release)) }
     }
-    private nonisolated let features: GatewayFeatures
+    nonisolated let features: GatewayFeatures
     private var isDraining = false {
         didSet { if isDraining { health.withLock { $0 = false } } }
     }
@@ -59,6 +60,7 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
         self.address = address
         self.token = token
         self.logger = logger
+        requestLog = RequestLog(logger)
         self.backend = backend
         self.source = source
         self.readiness = readiness
@@ -335,7 +337,8 @@ public actor GatewayService: GatewayControl, VariantObserver, Service {
             generation: routes.generation,
             signature: signature,
             meter: meters.meter(VariantMeter.Key(model: model, alias: variant.alias, version: variant.version)),
-            mirror: mirror
+            mirror: mirror,
+            log: requestLog
         )
     }
 

@@ -18,7 +18,7 @@ extension RoutedCall {
         cancellation: Cancellation? = nil
     ) -> FastAnswer {
         let path = upstream.naming.path(model: target.model, version: target.version) + "/infer"
-        let request = UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes)
+        let request = UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes, requestID: requestID)
         let promise = loop.makePromise(of: FastResponse.self)
         upstream.send(request, on: loop, timeout: timeout, cancellation: cancellation) {
             promise.succeed(finish($0, renames: upstream.naming.namesDiffer))
@@ -39,7 +39,7 @@ extension RoutedCall {
             }
             defer { mirrored?.offer(parsed.outputs) }
             let (outcome, refusal) = judge(parsed.outputs)
-            if let refusal { return end(outcome, refusal.response(style, headers: target.headers)) }
+            if let refusal { return end(outcome, refusal.response(style, headers: target.headers), because: refusal) }
             switch format {
             case .nested: return end(outcome, write(parsed))
             case .tensors: return end(outcome, renames ? renamed(parsed, response) : passed(response))

@@ -20,7 +20,9 @@ struct RoutedCall: Sendable {
     let format: AnswerFormat
     /// `nil`: this request is not copied to a shadow.
     let mirrored: MirroredRequest?
-    private let started: NIODeadline
+    /// As the client calls the request.
+    let requestID: String?
+    let started: NIODeadline
 
     /// Begins the call: from now on it is in flight on its version, until one of the `finish` ends it.
     init(
@@ -28,13 +30,15 @@ struct RoutedCall: Sendable {
         shardIndex: Int,
         style: AnswerProtocol,
         format: AnswerFormat,
-        mirrored: MirroredRequest? = nil
+        mirrored: MirroredRequest? = nil,
+        requestID: String? = nil
     ) {
         self.target = target
         self.shard = target.meter.shard(shardIndex)
         self.style = style
         self.format = format
         self.mirrored = mirrored
+        self.requestID = requestID
         self.started = .now()
         shard.begin()
     }
@@ -45,6 +49,7 @@ struct RoutedCall: Sendable {
         shard = call.shard
         style = call.style
         started = call.started
+        requestID = call.requestID
         self.format = format
         mirrored = nil
     }
@@ -54,7 +59,7 @@ struct RoutedCall: Sendable {
         case .success(let response):
             defer { mirrored?.offer(response.outputs) }
             let (outcome, refusal) = judge(response.outputs)
-            if let refusal { return end(outcome, refusal.response(style, headers: target.headers)) }
+            if let refusal { return end(outcome, refusal.response(style, headers: target.headers), because: refusal) }
             return end(outcome, write(response))
         case .failure(let error):
             return finish(failure: error)
@@ -80,7 +85,7 @@ struct RoutedCall: Sendable {
 
     func finish(failure error: PlatformError) -> FastResponse {
         let (outcome, told) = verdict(on: error)
-        return end(outcome, told.response(style, headers: target.headers))
+        return end(outcome, told.response(style, headers: target.headers), because: told)
     }
 
     /// How a failure counts, and what the client is told.
@@ -99,11 +104,6 @@ struct RoutedCall: Sendable {
         case .alreadyExists, .permissionDenied, .unauthenticated, .exhausted, .unavailable, .corrupt, .unexpected:
             return (.error, error)
         }
-    }
-
-    func end<Answer>(_ outcome: Outcome, _ answer: Answer) -> Answer {
-        shard.end(outcome, nanoseconds: Int((NIODeadline.now() - started).nanoseconds))
-        return answer
     }
 
     func write(_ response: InferenceResponse) -> FastResponse {

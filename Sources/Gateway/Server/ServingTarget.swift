@@ -14,6 +14,8 @@ final class ServingTarget: Sendable {
     let observation: OutputObservation
     /// `nil`: nothing of this model is mirrored.
     let mirror: ShadowMirror?
+    /// Where failed and slow requests are told; `nil`: nowhere.
+    let log: RequestLog?
     /// For answers in JSON: the content type and who answered.
     let headers: HTTPFields
     /// For answers with a binary part.
@@ -32,7 +34,8 @@ final class ServingTarget: Sendable {
         generation: Int,
         signature: ModelSignature,
         meter: VariantMeter,
-        mirror: ShadowMirror? = nil
+        mirror: ShadowMirror? = nil,
+        log: RequestLog? = nil
     ) {
         model = meter.key.model.text
         alias = variant.alias.text
@@ -40,6 +43,7 @@ final class ServingTarget: Sendable {
         self.signature = signature
         self.meter = meter
         self.mirror = mirror
+        self.log = log
         observation = OutputObservation(signature: signature)
         var headers: HTTPFields = [.contentType: "application/json"]
         headers[GatewayHeader.servedModel] = model

@@ -12,12 +12,13 @@ extension UpstreamDataPlane {
         jsonBytes: Int,
         _ target: ServingTarget,
         id: String?,
+        requestID: String?,
         on loop: any EventLoop,
         cancellation: Cancellation
     ) -> EventLoopFuture<Result<InferenceResponse, PlatformError>> {
         let path = naming.path(model: target.model, version: target.version) + "/infer"
         let promise = loop.makePromise(of: Result<InferenceResponse, PlatformError>.self)
-        send(UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes), on: loop, cancellation: cancellation) { result in
+        send(UpstreamRequest(path: path, body: body, jsonBytes: jsonBytes, requestID: requestID), on: loop, cancellation: cancellation) { result in
             promise.succeed(
                 RoutedCall.outputs(of: result).map { outputs in
                     InferenceResponse(model: target.model, version: target.version, id: id, outputs: outputs)

@@ -11,6 +11,8 @@ struct UpstreamRequest: Sendable {
     var body = ByteBuffer()
     /// The length of the JSON before the binary part.
     var jsonBytes: Int?
+    /// As the client calls it; clean enough for a header.
+    var requestID: String?
     /// A copy for a shadow: never waits where a request would, and says nothing about a replica's health.
     var isShadow = false
 }

@@ -49,6 +49,11 @@ final class UpstreamPool {
         } else if request.body.readableBytes > 0 {
             buffer.writeStaticString("content-type: application/json\r\n")
         }
+        if let requestID = request.requestID {
+            buffer.writeStaticString("x-request-id: ")
+            buffer.writeString(requestID)
+            buffer.writeStaticString("\r\n")
+        }
         buffer.writeStaticString("content-length: ")
         buffer.writeString("\(request.body.readableBytes)")
         buffer.writeStaticString("\r\n\r\n")

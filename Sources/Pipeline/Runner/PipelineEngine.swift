@@ -42,6 +42,9 @@ public actor PipelineEngine: Service {
         }
     }
 
+    /// How the runs of this process stand.
+    public nonisolated var tally: RunTally { events.tally }
+
     private func carryOut() async {
         await withDiscardingTaskGroup { group in
             wake.yield()

@@ -39,21 +39,26 @@ extension Road {
     ) async throws -> (GateReport, champion: ObservedVariant?) {
         let policy = spec.rollout.observe
         let gate = ObservationGate(policy)
-        var base = try await counters()
+        let versions = Set([record.candidate, record.champion].compactMap { $0 })
+        let window = try await persistently { try await ports.observer.watch(model, versions: versions) }
         let elapsed = stopwatch(ports.clock)
         var saidAt = Duration.zero
         // Bounded by the policy's timeout.
         while true {
             try await ports.clock.sleep(for: settings.observePoll)
-            let now = try await counters()
-            let candidate = observed(record.candidate, base, now)
-            let champion = observed(record.champion, base, now)
-            guard let candidate, let champion else {
-                // A gateway has started anew, and its counters with it.
-                base = now
-                if elapsed() >= policy.timeout { return (lost, nil) }
+            let counters: [ModelVersion: VariantCounters]
+            let covered: Duration?
+            switch try await persistently({ try await window.reading() }) {
+            case .counted(let seen, let known): (counters, covered) = (seen, known)
+            case .blind(let reason):
+                // Not seeing is no verdict, whatever the policy: what can be seen again may still be judged.
+                if elapsed() >= policy.timeout {
+                    return (GateReport(verdict: .inconclusive, lines: ["inconclusive: \(reason)"]), nil)
+                }
                 continue
             }
+            let candidate = observed(record.candidate, counters)
+            let champion = observed(record.champion, counters)
             let early = gate.judgeErrors(candidate)
             if early.verdict == .fail { return (early, champion) }
             let passed = elapsed()
@@ -64,7 +69,11 @@ extension Road {
                     "weight \(weight.text) %: \(candidate.requests) requests, \(candidate.errors) errors"
                 )
             }
-            guard passed >= policy.window else { continue }
+            guard covered ?? passed >= policy.window else {
+                guard passed >= policy.timeout else { continue }
+                let known = "only \((covered ?? passed).milliseconds) ms of \(policy.window.milliseconds) ms could be seen"
+                return (GateReport(verdict: .inconclusive, lines: ["inconclusive: \(known)"]), nil)
+            }
             let isAlone = weight == Percent(whole: 100)
             var report = gate.judge(candidate: candidate, champion: isAlone ? lastChampion : champion)
             if isAlone {
@@ -81,19 +90,12 @@ extension Road {
         }
     }
 
-    private var lost: GateReport {
-        GateReport(
-            verdict: .inconclusive,
-            lines: ["inconclusive: the gateways' counters began anew again and again"]
-        )
-    }
-
     /// A gateway that does not answer for a moment is not a verdict; it is asked again.
-    private func counters() async throws -> [ModelVersion: VariantCounters] {
+    private func persistently<Value>(_ ask: () async throws -> Value) async throws -> Value {
         var failure: any Error = PlatformError(.unavailable, "no gateway was asked")
         for attempt in 0..<Self.counterAttemptsMax {
             do {
-                return try await ports.observer.counters(of: model)
+                return try await ask()
             } catch let error as PlatformError where error.code == .unavailable {
                 failure = error
                 try await ports.clock.sleep(for: .milliseconds(100 << attempt))
@@ -104,17 +106,11 @@ extension Road {
 
     private static let counterAttemptsMax = 6
 
-    /// `nil` when the counters went backwards.
-    private func observed(
-        _ version: ModelVersion?,
-        _ base: [ModelVersion: VariantCounters],
-        _ now: [ModelVersion: VariantCounters]
-    ) -> ObservedVariant? {
-        guard let version else { return ObservedVariant(VariantCounters(), quantile: 0.5) }
-        let window = (now[version] ?? VariantCounters()).since(base[version] ?? VariantCounters())
-        guard window.requests >= 0, window.errors >= 0, !window.latencyCounts.contains(where: { $0 < 0 })
-        else { return nil }
-        return ObservedVariant(window, quantile: spec.rollout.observe.latencyQuantile)
+    private func observed(_ version: ModelVersion?, _ counters: [ModelVersion: VariantCounters]) -> ObservedVariant {
+        ObservedVariant(
+            version.flatMap { counters[$0] } ?? VariantCounters(),
+            quantile: spec.rollout.observe.latencyQuantile
+        )
     }
 }
 

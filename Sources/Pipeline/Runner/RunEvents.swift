@@ -17,15 +17,28 @@ final class RunEvents: Sendable {
     }
 
     private let channels = Mutex<[RunID: Channel]>([:])
+    private let ended = Mutex(RunTally())
+
+    /// Of the runs under way, and of those that have ended since the process started.
+    var tally: RunTally {
+        var tally = ended.withLock { $0 }
+        tally.open = channels.withLock { channels in
+            channels.values.reduce(into: [:]) { $0[$1.latest.state, default: 0] += 1 }
+        }
+        return tally
+    }
 
     /// Tells how a run stands now; the first time opens it for watchers, a final state closes it.
     func publish(_ run: RunRecord) {
-        let watchers = channels.withLock { channels in
+        let (watchers, isKnown) = channels.withLock { channels in
+            let isKnown = channels[run.id] != nil
             channels[run.id, default: Channel(latest: run)].latest = run
             let watchers = channels[run.id]?.watchers ?? [:]
             if run.state.isFinal { channels[run.id] = nil }
-            return watchers
+            return (watchers, isKnown)
         }
+        // Told twice that it has ended, a run is counted once.
+        if run.state.isFinal, isKnown { ended.withLock { $0.end(run) } }
         for watcher in watchers.values {
             watcher.yield(.run(run))
             if run.state.isFinal { watcher.finish() }

@@ -120,7 +120,7 @@ public struct HTTPGatewayControl: GatewayControl {
 }
 
 /// What all gateway replicas counted, added up.
-public struct HTTPVariantObserver: VariantObserver {
+public struct HTTPVariantObserver: VariantCounting {
     private let replicas: [HTTPGatewayControl]
 
     public init(_ replicas: [HTTPGatewayControl]) {

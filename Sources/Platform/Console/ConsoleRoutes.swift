@@ -13,10 +13,13 @@ import SlipwayPipeline
 public struct ConsoleRoutes: Sendable {
     private let backend: any ConsoleBackend
     private let token: String
+    private let metrics: (@Sendable () async -> MetricsPage)?
 
-    public init(backend: any ConsoleBackend, token: String) {
+    /// - Parameter metrics: What `/metrics` answers; `nil`: nothing is there.
+    public init(backend: any ConsoleBackend, token: String, metrics: (@Sendable () async -> MetricsPage)? = nil) {
         self.backend = backend
         self.token = token
+        self.metrics = metrics
     }
 
     /// The listener that serves the console.
@@ -28,6 +31,7 @@ public struct ConsoleRoutes: Sendable {
 
     public func add(to router: Router<PlatformRequestContext>) {
         router.get("health") { _, _ in "OK" }
+        if let metrics { router.get("metrics") { _, _ in await metrics().response } }
         router.get("/") { _, _ in
             Response(
                 status: .ok,

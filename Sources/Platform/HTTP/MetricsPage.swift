@@ -53,6 +53,11 @@ public struct MetricsPage: Sendable {
         text += "\(name)_sum\(plain) \(sum)\n\(name)_count\(plain) \(total)\n"
     }
 
+    /// The families of another page behind those of this one; no name may be on both.
+    public mutating func append(_ other: MetricsPage) {
+        text += other.text
+    }
+
     public var response: Response {
         Response(
             status: .ok,

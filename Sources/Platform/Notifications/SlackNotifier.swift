@@ -19,6 +19,9 @@ public actor SlackNotifier: Notifier, Service {
     private var busy: Set<String> = []
     /// When the next attempt of each waiting entry is due.
     private var waiting: [String: Timestamp]
+    /// When each notification that is not out yet was handed over.
+    private var pendingSince: [String: Timestamp]
+    private var finished: [OutboxEntry.State: Int] = [:]
     /// Results that the disk has not taken yet: what it holds of them says "sending".
     private var unsaved: [String: OutboxEntry] = [:]
 
@@ -45,17 +48,19 @@ public actor SlackNotifier: Notifier, Service {
         limit: Duration
     ) async throws -> SlackNotifier {
         var waiting: [String: Timestamp] = [:]
+        var pendingSince: [String: Timestamp] = [:]
         for var entry in try await outbox.unfinished() {
             if entry.state == .sending {
                 entry.recover(now: wallClock.now)
                 try await outbox.save(entry)
             } else {
                 waiting[entry.notification.key] = entry.nextAttempt
+                pendingSince[entry.notification.key] = entry.created
             }
         }
         return SlackNotifier(
             outbox: outbox, sender: SlackSender(target: settings.target, clock: clock, limit: limit), settings: settings,
-            clock: clock, wallClock: wallClock, logger: logger, waiting: waiting
+            clock: clock, wallClock: wallClock, logger: logger, waiting: waiting, pendingSince: pendingSince
         )
     }
 
@@ -66,7 +71,8 @@ public actor SlackNotifier: Notifier, Service {
         clock: any Clock<Duration>,
         wallClock: WallClock,
         logger: Logger,
-        waiting: [String: Timestamp]
+        waiting: [String: Timestamp],
+        pendingSince: [String: Timestamp]
     ) {
         self.outbox = outbox
         self.sender = sender
@@ -75,6 +81,7 @@ public actor SlackNotifier: Notifier, Service {
         self.wallClock = wallClock
         self.logger = logger
         self.waiting = waiting
+        self.pendingSince = pendingSince
     }
 
     public func notify(_ notification: Notification) async throws -> DeliveryReceipt {
@@ -134,16 +141,34 @@ public actor SlackNotifier: Notifier, Service {
             entry.begin()
             entry.settle(.accepted(channel: "outbox:\(outbox.fileName(key: key))"), now: wallClock.now)
             try await outbox.save(entry)
+            count(entry)
             return entry.receipt
         }
         guard entry.isDue(wallClock.now) else { return entry.receipt }
         entry.begin()
+        pendingSince[key] = entry.created
         // Nothing goes out before this is on the disk.
         try await outbox.save(entry)
         entry.settle(await sender.send(entry.notification), now: wallClock.now)
         waiting[key] = entry.state == .waiting ? entry.nextAttempt : nil
+        count(entry)
         try await store(entry)
         return entry.receipt
+    }
+
+    private func count(_ entry: OutboxEntry) {
+        let isPending = entry.state == .waiting || entry.state == .sending
+        pendingSince[entry.notification.key] = isPending ? entry.created : nil
+        if !isPending { finished[entry.state, default: 0] += 1 }
+    }
+
+    /// How notifications stand; those finished are counted since the process started.
+    public var tally: NotificationTally {
+        NotificationTally(
+            pending: pendingSince.count,
+            oldest: pendingSince.values.min().map { max(.zero, wallClock.now.since($0)) } ?? .zero,
+            delivered: finished[.delivered] ?? 0, accepted: finished[.accepted] ?? 0, failed: finished[.failed] ?? 0
+        )
     }
 
     /// The entry as it really is: what the disk did not take counts more than what it has.

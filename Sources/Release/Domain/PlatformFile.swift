@@ -16,17 +16,21 @@ public struct PlatformFile: Sendable, Hashable, Codable {
     public let gateways: [String]
     /// Aliases, of every model, that only the reconciler moves; in the order of their names.
     public let protectedAliases: [Alias]
+    /// Where `observe` looks for what variants did; `nil`: at the gateways' own counters.
+    public let prometheus: PrometheusSource?
 
     public init(
         protectedAliases: some Sequence<Alias> = [],
         tracking: String? = nil,
         modelServers: [String] = [],
-        gateways: [String] = []
+        gateways: [String] = [],
+        prometheus: PrometheusSource? = nil
     ) {
         self.protectedAliases = Set(protectedAliases).sorted()
         self.tracking = tracking
         self.modelServers = modelServers
         self.gateways = gateways
+        self.prometheus = prometheus
     }
 
     /// A file kept by an earlier version says nothing of engines.
@@ -36,7 +40,8 @@ public struct PlatformFile: Sendable, Hashable, Codable {
             protectedAliases: try values.decode([Alias].self, forKey: .protectedAliases),
             tracking: try values.decodeIfPresent(String.self, forKey: .tracking),
             modelServers: try values.decodeIfPresent([String].self, forKey: .modelServers) ?? [],
-            gateways: try values.decodeIfPresent([String].self, forKey: .gateways) ?? []
+            gateways: try values.decodeIfPresent([String].self, forKey: .gateways) ?? [],
+            prometheus: try values.decodeIfPresent(PrometheusSource.self, forKey: .prometheus)
         )
     }
 
@@ -58,7 +63,7 @@ public struct PlatformFile: Sendable, Hashable, Codable {
             throw (metadata ?? root).mistake("name", "must be '\(environment)', as the folder is called")
         }
         guard let spec = try root.section("spec") else { return PlatformFile() }
-        try spec.expect(["tracking", "modelServers", "gateways", "registry"])
+        try spec.expect(["tracking", "modelServers", "gateways", "observe", "registry"])
         let tracking = try spec.section("tracking")
         try tracking?.expect(["url"])
         let registry = try spec.section("registry")
@@ -71,7 +76,8 @@ public struct PlatformFile: Sendable, Hashable, Codable {
             protectedAliases: protected,
             tracking: trackingAddress,
             modelServers: try addresses("modelServers", in: spec),
-            gateways: try addresses("gateways", in: spec)
+            gateways: try addresses("gateways", in: spec),
+            prometheus: try PrometheusSource(spec: spec)
         )
     }
 
@@ -82,7 +88,7 @@ public struct PlatformFile: Sendable, Hashable, Codable {
         return texts
     }
 
-    private static func address(_ text: String?, _ key: String, in section: YAMLSection) throws(PlatformError) -> String {
+    static func address(_ text: String?, _ key: String, in section: YAMLSection) throws(PlatformError) -> String {
         guard let text, text.hasPrefix("http://") || text.hasPrefix("https://"), !text.contains("@"), !text.contains(" ") else {
             throw section.mistake(
                 key,

@@ -219,7 +219,63 @@ public struct VariantCounters: Sendable, Hashable, Codable {
     }
 }
 
-/// Where `observe` looks: the sum over all gateway replicas.
+/// Where `observe` looks: all gateway replicas together.
 public protocol VariantObserver: Sendable {
+    /// Begins to watch: what the versions are asked from now on is in the window.
+    func watch(_ model: ModelName, versions: Set<ModelVersion>) async throws -> any VariantWindow
+}
+
+/// What versions did since somebody began to watch them.
+public protocol VariantWindow: Sendable {
+    func reading() async throws -> WindowReading
+}
+
+/// What a window shows at one moment.
+public enum WindowReading: Sendable, Hashable {
+    /// - Parameter covered: For how long it is known what happened; `nil`: up to this moment.
+    case counted([ModelVersion: VariantCounters], covered: Duration?)
+    /// Nothing can be said now, and why. Never a reason to pass.
+    case blind(String)
+}
+
+/// Who counts by itself: the sum over all gateway replicas since they started.
+public protocol VariantCounting: VariantObserver {
     func counters(of model: ModelName) async throws -> [ModelVersion: VariantCounters]
+}
+
+extension VariantCounting {
+    public func watch(_ model: ModelName, versions: Set<ModelVersion>) async throws -> any VariantWindow {
+        CounterWindow(counting: self, model: model, versions: versions, base: try await counters(of: model))
+    }
+}
+
+/// The difference between two states of the same counters.
+public actor CounterWindow: VariantWindow {
+    private let counting: any VariantCounting
+    private let model: ModelName
+    private let versions: Set<ModelVersion>
+    private var base: [ModelVersion: VariantCounters]
+
+    /// - Parameter base: What is not in the window.
+    public init(counting: any VariantCounting, model: ModelName, versions: Set<ModelVersion>, base: [ModelVersion: VariantCounters]) {
+        self.counting = counting
+        self.model = model
+        self.versions = versions
+        self.base = base
+    }
+
+    public func reading() async throws -> WindowReading {
+        let now = try await counting.counters(of: model)
+        var windows: [ModelVersion: VariantCounters] = [:]
+        for version in versions {
+            let window = (now[version] ?? VariantCounters()).since(base[version] ?? VariantCounters())
+            guard window.requests >= 0, window.errors >= 0, !window.latencyCounts.contains(where: { $0 < 0 }) else {
+                // A gateway has started anew, and its counters with it.
+                base = now
+                return .blind("the gateways' counters began anew")
+            }
+            windows[version] = window
+        }
+        return .counted(windows, covered: nil)
+    }
 }

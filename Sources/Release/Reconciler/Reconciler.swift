@@ -80,6 +80,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     /// Passes that have ended, and those of them that did not end in agreement.
     public private(set) var passes = 0
     public private(set) var failedPasses = 0
+    /// What it did and found so far.
+    private(set) var tally = ReconcilerTally()
     private var isReconciling = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var wakes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -159,6 +161,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             try await converge()
         }
         passes += 1
+        if serving.isEmpty, gitProblem.isEmpty, platform.isEmpty { tally.lastSuccess = wallClock.now }
         if !serving.isEmpty || !gitProblem.isEmpty || !platform.isEmpty { failedPasses += 1 }
         let text = [gitProblem, platform, serving].filter { !$0.isEmpty }.joined(separator: "; ")
         if text != problem, !text.isEmpty { logger.warning("out of sync", metadata: ["reason": .string(text)]) }
@@ -220,6 +223,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
             }
         }
         refusals = next.refusals
+        if self.head != head { tally.generation += 1 }
         self.head = head
     }
 
@@ -261,7 +265,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     // MARK: What serves
 
     private func converge() async throws {
-        for _ in 0..<Bound.roundsMax {
+        for round in 0..<Bound.roundsMax {
             let desired = ReconcilePlan.Desired(releases: try await accepted(), held: try await ports.holds.held())
             let observed = await observe(desired)
             let plan = ReconcilePlan(desired: desired, observed: observed)
@@ -271,13 +275,18 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
                 try forgetWithdrawn(desired.releases)
                 return try await prove()
             }
+            if round == 0 { tally.found(plan.actions) { isBroughtAbout($0, desired.releases) } }
             var failure: (any Error)?
             var isAnythingDone = false
             var blocked: Set<ModelName> = []
             for action in plan.actions where !blocked.contains(action.model) {
                 do {
-                    if try await carryOut(action) { isAnythingDone = true }
+                    if try await carryOut(action) {
+                        isAnythingDone = true
+                        tally.count(done: action)
+                    }
                 } catch {
+                    tally.count(failed: action)
                     // One model's trouble must not keep the others from what Git says.
                     blocked.insert(action.model)
                     failure = failure ?? error
@@ -295,6 +304,12 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         let rest = AcceptedReleases(entries: releases.entries)
         try ports.state.save(rest)
         accepted = rest
+    }
+
+    /// Whether the model's release was seen to serve before: what differs from it now was changed by something else.
+    private func isBroughtAbout(_ model: ModelName, _ releases: AcceptedReleases) -> Bool {
+        guard let commit = releases.entries[model]?.commit else { return false }
+        return mirrored[model] == commit
     }
 
     private func unanswered(_ observed: ReconcilePlan.Observed) throws {

@@ -25,7 +25,7 @@ public struct ReconcilerRoutes: Sendable {
         router.get("health") { _, _ in "OK" }
         router.get("ready") { _, _ in await ready() }
         router.get("status") { _, _ in Response(json: try await reconciler.statusJSON()) }
-        router.get("metrics") { _, _ in await metrics().response }
+        router.get("metrics") { _, _ in await reconciler.metricsPage().response }
     }
 
     /// Ready: a pass has ended, and the last one ended in agreement with Git.
@@ -36,26 +36,6 @@ public struct ReconcilerRoutes: Sendable {
             return Response(json: ["ready": false, "reason": .string(reason)], status: .serviceUnavailable)
         }
         return Response(json: ["ready": true])
-    }
-
-    private func metrics() async -> MetricsPage {
-        let (passes, failed) = (await reconciler.passes, await reconciler.failedPasses)
-        let agrees = await reconciler.currentProblem.isEmpty
-        var page = MetricsPage()
-        page.family("slipway_reconciler_passes_total", .counter, help: "Passes that have ended")
-        page.sample("slipway_reconciler_passes_total", [:], passes)
-        page.family("slipway_reconciler_failed_passes_total", .counter, help: "Passes that did not end in agreement with Git")
-        page.sample("slipway_reconciler_failed_passes_total", [:], failed)
-        page.family("slipway_reconciler_in_agreement", .gauge, help: "1 when the last pass ended in agreement with Git")
-        page.sample("slipway_reconciler_in_agreement", [:], agrees ? 1 : 0)
-        guard let models = try? await reconciler.status() else { return page }
-        page.family("slipway_release_state", .gauge, help: "1 for the state in which a model's release is")
-        for model in models {
-            for state in SyncState.allCases {
-                page.sample("slipway_release_state", ["model": model.model.text, "state": state.rawValue], model.sync == state ? 1 : 0)
-            }
-        }
-        return page
     }
 }
 

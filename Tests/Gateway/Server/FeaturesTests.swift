@@ -46,6 +46,22 @@ struct FeaturesTests {
         #expect(second.header("warning") == #"199 slipway "features are missing: b, a""#)
     }
 
+    @Test("Metrics say how often features were fresh, stale, missing or not to be had, by model")
+    func metrics() async throws {
+        let fixture = try await FeaturesFixture(policy: .warn)
+        let body = #"{"entities":{"id":[7]},"instances":[[0]]}"#
+        fixture.store.set(["a": [1], "b": [nil]])
+        _ = try await fixture.post(body)
+        fixture.store.set(["a": [1], "b": [2]])
+        _ = try await fixture.post(body)
+        fixture.store.fail(PlatformError(.unavailable, "the feature store did not answer within 80 ms"))
+        _ = try await fixture.post(body)
+        let page = await fixture.gateway.metricsPage().text
+        for (outcome, count) in [("fresh", 1), ("stale", 1), ("missing", 1), ("refused", 0), ("unavailable", 0)] {
+            #expect(page.contains("slipway_gateway_feature_joins_total{model=\"tumor\",outcome=\"\(outcome)\"} \(count)\n"), "\(outcome)")
+        }
+    }
+
     @Test("'reject' refuses a request whose features are not fresh, and no model is asked")
     func rejects() async throws {
         let fixture = try await FeaturesFixture(policy: .reject)
@@ -115,7 +131,7 @@ struct FeaturesTests {
 struct FeaturesFixture {
     let store = ScriptedFeatures()
     private let models = RecordingModels()
-    private let gateway: GatewayService
+    let gateway: GatewayService
     private let git = ScriptedReleases()
 
     init(policy: Release.Features.Policy = .default, others: [String] = []) async throws {

@@ -14,14 +14,18 @@ struct GatewayFixture {
     let releases = SimulatedReleases()
     let gateway: GatewayService
 
-    init(backend: GatewayBackend? = nil, admission: ClientAdmission? = nil) {
+    init(
+        backend: GatewayBackend? = nil,
+        admission: ClientAdmission? = nil,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    ) {
         gateway = GatewayService(
             backend: backend ?? .embedded(models),
             source: releases,
             readiness: models,
             token: "secret",
             admission: admission,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            logger: logger
         )
     }
 

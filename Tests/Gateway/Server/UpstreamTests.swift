@@ -48,6 +48,19 @@ struct UpstreamTests {
         }
     }
 
+    @Test("The model server gets the client's request id, and none where the client has none")
+    func requestID() async throws {
+        try await withUpstream { upstream, fixture in
+            let name = try #require(HTTPField.Name("x-request-id"))
+            for body in [Self.body, #"{"instances": [[1, 2, 3]]}"#] {
+                let response = try await fixture.post("/predict", body, headers: [name: "req-2"])
+                #expect(response.status == .ok && response.header("x-request-id") == "req-2")
+            }
+            #expect(try await fixture.post("/predict", Self.body).header("x-request-id") == nil)
+            #expect(upstream.seen.requests.map { $0.headers["x-request-id"] } == [["req-2"], ["req-2"], []])
+        }
+    }
+
     @Test("One connection serves one request after the other")
     func keepAlive() async throws {
         try await withUpstream { upstream, fixture in

@@ -99,6 +99,52 @@ struct PipelineEngineTests {
         }
     }
 
+    @Test("An engine counts the runs under way by state, and those that ended by how and how long")
+    func tally() async throws {
+        try await withWorld { world in
+            let engine = try world.engine()
+            let (before, after) = try await world.running(engine) {
+                let first = try await engine.submit(project: world.folder.path, parameters: ["model": "good"])
+                let before = engine.tally
+                _ = try await SimulatedWorld.end(of: first, engine)
+                let weak = try await engine.submit(project: world.folder.path, parameters: ["model": "weak"])
+                _ = try await SimulatedWorld.end(of: weak, engine)
+                return (before, engine.tally)
+            }
+            #expect(before.open.values.reduce(0, +) == 1 && before.ended.isEmpty)
+            #expect(after.open.isEmpty)
+            #expect(after.ended == [.succeeded: 1, .refused: 1])
+            #expect(after.durationCounts.reduce(0, +) == 2)
+        }
+    }
+
+    @Test("Nothing seen is never a pass: a blind window holds until its timeout, then the candidate goes back")
+    func blindWindow() async throws {
+        try await withWorld { world in
+            _ = try await world.withChampion()
+            world.traffic.state.withLock { $0.blindness = "no gateway was scraped for 90 s" }
+            let run = try await world.finishedRun(["model": "good"])
+            #expect(run.state == .rolledBack, "\(run.summary)")
+            let step = try #require(run.step(.observe, "10"))
+            #expect(step.verdict == .inconclusive)
+            #expect(step.details.contains("inconclusive: no gateway was scraped for 90 s"), "\(step.details)")
+        }
+    }
+
+    @Test("A window that is known for a part only is judged when it is known whole")
+    func laggingWindow() async throws {
+        try await withWorld { world in
+            _ = try await world.withChampion()
+            world.traffic.state.withLock { $0.covered = .milliseconds(900) }
+            let run = try await world.finishedRun(["model": "good"])
+            #expect(run.state == .rolledBack)
+            let details = run.step(.observe, "10")?.details ?? []
+            #expect(details.contains("inconclusive: only 900 ms of 1000 ms could be seen"), "\(details)")
+            world.traffic.state.withLock { $0.covered = .seconds(1) }
+            #expect(try await world.finishedRun(["model": "good"]).state == .succeeded)
+        }
+    }
+
     @Test("Drift against the champion's stored profile refuses, and says that it was checked after train")
     func drift() async throws {
         try await withWorld { world in

@@ -133,7 +133,7 @@ final class SimulatedSync: ReleaseSync {
 }
 
 /// Traffic: each poll adds requests to every version that Git gives some.
-final class SimulatedTraffic: VariantObserver {
+final class SimulatedTraffic: VariantCounting {
     struct State {
         var requests = 40
         var errorsOfNewest = 0
@@ -141,12 +141,36 @@ final class SimulatedTraffic: VariantObserver {
         var counters: [ModelVersion: VariantCounters] = [:]
         var onPoll: (@Sendable (Int) async -> Void)?
         var polls = 0
+        /// Why windows show nothing, if they do.
+        var blindness: String?
+        /// For how long it is known what happened, where that is less than the time.
+        var covered: Duration?
     }
 
     let state = Mutex(State())
     private let repository: SimulatedRepository
 
     init(repository: SimulatedRepository) { self.repository = repository }
+
+    func watch(_ model: ModelName, versions: Set<ModelVersion>) async throws -> any VariantWindow {
+        Window(
+            traffic: self,
+            counters: CounterWindow(counting: self, model: model, versions: versions, base: try await counters(of: model))
+        )
+    }
+
+    private struct Window: VariantWindow {
+        let traffic: SimulatedTraffic
+        let counters: CounterWindow
+
+        func reading() async throws -> WindowReading {
+            let reading = try await counters.reading()
+            let (blindness, covered) = traffic.state.withLock { ($0.blindness, $0.covered) }
+            if let blindness { return .blind(blindness) }
+            guard let covered, case .counted(let seen, _) = reading else { return reading }
+            return .counted(seen, covered: covered)
+        }
+    }
 
     func counters(of model: ModelName) async throws -> [ModelVersion: VariantCounters] {
         let text = try await repository.file("envs/dev/models/\(model).yaml", at: try await repository.head())

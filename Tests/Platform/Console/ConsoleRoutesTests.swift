@@ -42,6 +42,15 @@ struct ConsoleRoutesTests {
         }
     }
 
+    @Test("What the platform says about itself is at /metrics, without a token")
+    func metrics() async throws {
+        try await withConsole { base in
+            let (data, response) = try await URLSession.shared.data(from: base.appending(path: "metrics"))
+            #expect((response as? HTTPURLResponse)?.value(forHTTPHeaderField: "content-type") == "text/plain; version=0.0.4; charset=utf-8")
+            #expect(String(decoding: data, as: UTF8.self) == "# HELP slipway_test A test\n# TYPE slipway_test gauge\nslipway_test 1\n")
+        }
+    }
+
     @Test("An unknown run is 404 with a code that a script can read")
     func unknownRun() async throws {
         try await withConsole { base in
@@ -70,7 +79,13 @@ struct ConsoleRoutesTests {
 
     private func withConsole(_ body: (URL) async throws -> Void) async throws {
         let router = Router(context: PlatformRequestContext.self)
-        ConsoleRoutes(backend: ScriptedBackend(), token: "secret").add(to: router)
+        let metrics: @Sendable () async -> MetricsPage = {
+            var page = MetricsPage()
+            page.family("slipway_test", .gauge, help: "A test")
+            page.sample("slipway_test", [:], 1)
+            return page
+        }
+        ConsoleRoutes(backend: ScriptedBackend(), token: "secret", metrics: metrics).add(to: router)
         let server = HTTPServer(name: "console", host: "127.0.0.1", port: 0, router: router, logger: Logger(label: "test"))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }

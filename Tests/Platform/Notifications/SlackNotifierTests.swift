@@ -109,12 +109,20 @@ struct SlackNotifierTests {
     func unreachable(way: Way) async throws {
         try await withScratchFolder { folder in
             let world = World(folder: folder, url: "http://127.0.0.1:\(closedPort)")
-            let receipt = try await world.restart(way).notify(Self.notification)
+            let notifier = try await world.restart(way)
+            #expect(await notifier.tally == NotificationTally(pending: 0, oldest: .zero, delivered: 0, accepted: 0, failed: 0))
+            let receipt = try await notifier.notify(Self.notification)
             #expect(receipt.state == .pending, "\(receipt)")
+            world.time.pass(.seconds(1))
+            #expect(await notifier.tally == NotificationTally(pending: 1, oldest: .seconds(1), delivered: 0, accepted: 0, failed: 0))
             let slack = FakeSlack()
             try await slack.run { url in
                 world.time.pass(.seconds(2))
-                let again = try await World(folder: folder, url: url, time: world.time).restart(way).notify(Self.notification)
+                let later = try await World(folder: folder, url: url, time: world.time).restart(way)
+                #expect(await later.tally == NotificationTally(pending: 1, oldest: .seconds(3), delivered: 0, accepted: 0, failed: 0))
+                let again = try await later.notify(Self.notification)
+                let isBot = way == .bot
+                #expect(await later.tally == NotificationTally(pending: 0, oldest: .zero, delivered: isBot ? 1 : 0, accepted: isBot ? 0 : 1, failed: 0))
                 #expect(again.attempts == 2 && again.state != .pending)
                 #expect(slack.messages.count == 1)
             }

@@ -53,6 +53,20 @@ struct PlatformFileTests {
         #expect(try JSONValue(encoding: file).decoded(as: PlatformFile.self) == file)
     }
 
+    @Test("Where observe looks is read with its labels, and kept")
+    func prometheus() throws {
+        let file = try parse(
+            Self.head
+                + "spec:\n  observe:\n    prometheus:\n      url: http://prometheus:9090\n      labels: { namespace: gateway-dev }\n      staleSeconds: 45\n"
+        )
+        #expect(file.prometheus == PrometheusSource(url: "http://prometheus:9090", labels: ["namespace": "gateway-dev"], staleSeconds: 45))
+        #expect(try JSONValue(encoding: file).decoded(as: PlatformFile.self) == file)
+        let short = try parse(Self.head + "spec: { observe: { prometheus: { url: \"https://prometheus\" } } }\n")
+        #expect(short.prometheus == PrometheusSource(url: "https://prometheus"))
+        #expect(short.prometheus?.staleSeconds == 90)
+        #expect(try parse(Self.head + "spec: { observe: {} }\n").prometheus == nil)
+    }
+
     private static let refusals: [(text: String, reason: String)] = [
         ("", "is empty"),
         ("kind: Platform\n", ":1: 'apiVersion' must be 'slipway.dev/v1'"),
@@ -64,6 +78,11 @@ struct PlatformFileTests {
         ("\(head)spec:\n  tracking: { url: mlflow }\n", ":5: 'spec.tracking.url' has 'mlflow', which is not an address"),
         ("\(head)spec:\n  tracking: { uri: http://a }\n", ":5: unknown key 'uri' under 'spec.tracking'"),
         ("\(head)spec:\n  gateways: [http://user:secret@a]\n", ":5: 'spec.gateways' has '…', which is not an address"),
+        ("\(head)spec:\n  observe: { loki: {} }\n", ":5: unknown key 'loki' under 'spec.observe'"),
+        ("\(head)spec:\n  observe: { prometheus: {} }\n", "'spec.observe.prometheus.url' has '', which is not an address"),
+        ("\(head)spec:\n  observe: { prometheus: { url: http://p, staleSeconds: 0 } }\n", "'spec.observe.prometheus.staleSeconds' must be a whole number from 1 to 3600"),
+        ("\(head)spec:\n  observe: { prometheus: { url: http://p, labels: { model: tumor } } }\n", "'spec.observe.prometheus.labels' has 'model: tumor', which no series can have"),
+        ("\(head)spec:\n  observe: { prometheus: { url: http://p, labels: { 'a-b': c } } }\n", "has 'a-b: c', which no series can have"),
         ("\(head)spec:\n  registri: {}\n", ":5: unknown key 'registri' under 'spec'"),
         ("\(head)spec:\n  registry:\n    protectedAlias: [A]\n", ":6: unknown key 'protectedAlias' under 'spec.registry'"),
         ("\(head)spec:\n  registry:\n    protectedAliases: champion\n", ":6: 'spec.registry.protectedAliases' must be a list"),

@@ -20,6 +20,7 @@ final class GatewayFeatures: Sendable {
         var settings: [String: FeatureSettings] = [:]
         var timeouts: [String: Duration] = [:]
         var known = LastKnownFeatures(entitiesMax: knownEntitiesMax)
+        var joins: [String: [FeatureOutcome: Int]] = [:]
     }
 
     private let source: (any FeatureSource)?
@@ -112,7 +113,9 @@ final class GatewayFeatures: Sendable {
         let joined: FeatureJoin
         do {
             joined = try await features(of: joining)
+            count(FeatureOutcome(joined), of: joining.model)
         } catch {
+            count(FeatureOutcome(error), of: joining.model)
             let known = PlatformError.wrapping(error, doing: "join features", code: .unavailable)
             return loop.makeSucceededFuture(known.response(.predict))
         }
@@ -130,6 +133,15 @@ final class GatewayFeatures: Sendable {
             }
             return future.map { headers.added(to: $0) }
         }
+    }
+
+    private func count(_ outcome: FeatureOutcome, of model: String) {
+        state.withLock { $0.joins[model, default: [:]][outcome, default: 0] += 1 }
+    }
+
+    /// Joins so far by model and what came of them; models are those that Git names.
+    var joins: [(model: String, counts: [FeatureOutcome: Int])] {
+        state.withLock { $0.joins }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
     private func features(of joining: JoiningRequest) async throws -> FeatureJoin {
