@@ -6,6 +6,7 @@ bash ops/with-mlflow.sh swift test --skip-build --filter 'ModelRegistryContractT
 bash ops/with-mlflow.sh swift test --skip-build --filter 'ImportFromMLflowTests'
 bash ops/with-triton.sh .venv/bin/python Tests/Conformance/inference/run_triton.py
 bash ops/with-triton.sh swift test --skip-build --filter 'TritonModelServerTests'
+bash ops/with-mlflow.sh .venv/bin/python Tests/Conformance/triton/trial.py
 bash ops/features.sh
 SLIPWAY_FEAST=${SLIPWAY_FEAST:-$PWD/.venv-feast/bin/feast} swift test --skip-build --filter 'FeatureStoreProcessTests'
 bash ops/s3.sh swift test --skip-build --filter 'S3ServerTests'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command beside a real Triton server in explicit mode with an empty repository; ends the server.
 # Its addresses (host:port) are then in SLIPWAY_TRITON, SLIPWAY_TRITON_GRPC and SLIPWAY_TRITON_METRICS, its folder of
-# models in SLIPWAY_TRITON_REPOSITORY. It has the Python backend only.
+# models in SLIPWAY_TRITON_REPOSITORY. Its backend "onnxruntime" is Python's, the only one that a wheel brings.
 # Usage: ops/with-triton.sh COMMAND [ARGUMENT ...]
 set -euo pipefail
 venv=.tools/rivals/triton
@@ -9,7 +9,8 @@ ready_seconds_max=60
 stop_seconds_max=20
 [ -x "$venv/bin/python" ] || bash ops/rivals.sh triton
 home=$(mktemp -d)
-mkdir "$home/models"
+mkdir -p "$home/models" "$home/backends/onnxruntime"
+cp Tests/Conformance/triton/onnxruntime.py "$home/backends/onnxruntime/model.py"
 read -r http grpc metrics < <("$venv/bin/python" - <<'PY'
 import socket
 held = [socket.socket() for _ in range(3)]

@@ -39,7 +39,7 @@ mlmodel = json.dumps({
     },
 })
 call("PUT", f"mlflow-artifacts/artifacts/{root}/MLmodel", mlmodel.encode())
-call("PATCH", f"mlflow/logged-models/{info['model_id']}", {"status": "LOGGED_MODEL_READY"})
+call("PATCH", f"mlflow/logged-models/{info['model_id']}", {"model_id": info["model_id"], "status": "LOGGED_MODEL_READY"})
 call("POST", "mlflow/runs/outputs", {"run_id": run, "models": [{"model_id": info["model_id"], "step": 0}]})
 
 x = [1.0, 2.0, 3.0]

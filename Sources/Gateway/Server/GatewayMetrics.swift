@@ -152,6 +152,8 @@ extension GatewayService {
         page.sample("slipway_gateway_upstream_connections", [:], counts.connections.load(ordering: .relaxed))
         page.family("slipway_gateway_upstream_retries_total", .counter, help: "Requests sent again over a new connection.")
         page.sample("slipway_gateway_upstream_retries_total", [:], counts.retries.load(ordering: .relaxed))
+        page.family("slipway_gateway_upstream_absences_total", .counter, help: "Requests sent on because a replica did not have the version.")
+        page.sample("slipway_gateway_upstream_absences_total", [:], counts.absences.load(ordering: .relaxed))
         page.family("slipway_gateway_upstream_failures_total", .counter, help: "Requests that the model server did not answer.")
         for (reason, count) in [
             ("refused", counts.refused.load(ordering: .relaxed)), ("expired", counts.expired.load(ordering: .relaxed)),

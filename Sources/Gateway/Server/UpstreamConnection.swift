@@ -72,7 +72,7 @@ final class UpstreamConnection: ChannelInboundHandler {
                 pool.closed(self)
                 context.close(promise: nil)
             }
-            exchange.finish(.success(response))
+            pool.answered(exchange, response)
         }
     }
 

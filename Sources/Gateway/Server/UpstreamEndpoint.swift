@@ -95,6 +95,8 @@ public struct UpstreamLimits: Sendable, Hashable {
     public var responseBytesMax = 64 << 20
     /// When a replica gets no requests for a while, if there are others.
     public var ejection = ReplicaHealth.Limits()
+    /// How long a replica that did not have a version is not asked for it, if there are others.
+    public var absence = ReplicaAbsences<UpstreamEndpoint>.Limits()
     /// When no replica is asked for a while. Each event loop has a breaker of its own.
     public var breaker = CircuitBreaker.Limits()
     /// How often the addresses behind a name are looked up.

@@ -23,6 +23,17 @@ struct UpstreamResponse: Sendable {
     var jsonBytes: Int?
     var retryAfter: String?
     var body: ByteBuffer
+
+    /// Whether the server does not have the version that the path names. Older Tritons say so with 400.
+    var saysAbsent: Bool {
+        switch status {
+        case 404: true
+        case 400: body.readableBytesView.firstRange(of: Self.unknownModel) != nil
+        default: false
+        }
+    }
+
+    private static let unknownModel = Array("Request for unknown model".utf8)
 }
 
 typealias UpstreamResult = Result<UpstreamResponse, PlatformError>
@@ -32,7 +43,7 @@ final class UpstreamExchange {
     private(set) var request: UpstreamRequest
     let deadline: NIODeadline
     let timeout: Duration
-    /// Replicas that refused a connection for it.
+    /// Replicas that refused a connection for it, or do not have what it asks for.
     var refusals: [UpstreamEndpoint] = []
     var hasRetried = false
     /// The connection that it is under way on.
@@ -98,6 +109,8 @@ final class UpstreamCounts: Sendable {
     let retries = Atomic<Int>(0)
     let saturated = Atomic<Int>(0)
     let refused = Atomic<Int>(0)
+    /// Requests that went on to another replica because one did not have the version.
+    let absences = Atomic<Int>(0)
     let expired = Atomic<Int>(0)
     let abandoned = Atomic<Int>(0)
     let ejections = Atomic<Int>(0)

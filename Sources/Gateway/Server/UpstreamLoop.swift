@@ -11,6 +11,7 @@ final class UpstreamLoop: UpstreamExchangeOwner {
     private var pools: [UpstreamEndpoint: UpstreamPool] = [:]
     private var balancer: ReplicaBalancer<UpstreamEndpoint>
     private var breaker: CircuitBreaker
+    private var absences: ReplicaAbsences<UpstreamEndpoint>
     private let limits: UpstreamLimits
     private let counts: UpstreamCounts
     private let loop: any EventLoop
@@ -29,6 +30,7 @@ final class UpstreamLoop: UpstreamExchangeOwner {
         self.loop = loop
         balancer = ReplicaBalancer(limits: limits.ejection, first: first)
         breaker = CircuitBreaker(limits: limits.breaker)
+        absences = ReplicaAbsences(limits: limits.absence)
         update(endpoints)
     }
 
@@ -68,20 +70,41 @@ final class UpstreamLoop: UpstreamExchangeOwner {
         }
     }
 
-    /// - Returns: False when there is no replica that it has not been refused by.
+    /// Sends it to a replica that has not refused it, rather to one that has what it asks for.
+    ///
+    /// - Returns: False when there is no replica left.
     func sendElsewhere(_ exchange: UpstreamExchange) -> Bool {
         if let refusing = exchange.replica {
             balancer.end(refusing)
             exchange.replica = nil
             exchange.refusals.append(refusing)
         }
-        guard let endpoint = balancer.pick(now: now, tried: exchange.refusals), let pool = pools[endpoint] else { return false }
+        guard let endpoint = pick(for: exchange), let pool = pools[endpoint] else { return false }
         exchange.replica = endpoint
         pool.send(exchange)
         return true
     }
 
+    private func pick(for exchange: UpstreamExchange) -> UpstreamEndpoint? {
+        if !absences.isEmpty {
+            let lacking = absences.keys(path: exchange.request.path, now: now)
+            if !lacking.isEmpty, let endpoint = balancer.pick(now: now, tried: exchange.refusals + lacking) { return endpoint }
+        }
+        return balancer.pick(now: now, tried: exchange.refusals)
+    }
+
     // MARK: What happened
+
+    /// A replica answered that it does not have the version: nothing was done, so another one may be asked.
+    ///
+    /// - Returns: Whether one is.
+    func lacks(_ exchange: UpstreamExchange, at endpoint: UpstreamEndpoint) -> Bool {
+        guard balancer.keys.count > 1 else { return false }
+        absences.add(endpoint, path: exchange.request.path, now: now)
+        guard sendElsewhere(exchange) else { return false }
+        counts.absences.wrappingAdd(1, ordering: .relaxed)
+        return true
+    }
 
     func ended(_ exchange: UpstreamExchange, hasAnswer: Bool) {
         guard let replica = exchange.replica else { return }

@@ -183,6 +183,11 @@ final class UpstreamPool {
         connect(for: exchange)
     }
 
+    func answered(_ exchange: UpstreamExchange, _ response: UpstreamResponse) {
+        if response.saysAbsent, !exchange.isDone, !isClosed, owner.lacks(exchange, at: endpoint) { return }
+        exchange.finish(.success(response))
+    }
+
     /// The replica failed to answer an exchange.
     func faulted(_ exchange: UpstreamExchange) {
         owner.faulted(exchange, at: endpoint)

@@ -64,12 +64,12 @@ struct InferenceWire: Sendable {
         var request = PeerRequest(.POST, "/v2/repository/models/\(name.urlEncoded)/load")
         request.body = .chunks(body, type: "application/json")
         let answer = try await peer.call(request, limit: limit)
-        guard answer.isSuccess else { throw Self.failure(answer, doing: "load '\(name)'") }
+        guard answer.isSuccess else { throw Self.failure(answer, doing: "load '\(name)' on \(peer.name)") }
     }
 
     func unload(_ name: String) async throws {
         let answer = try await peer.call(PeerRequest(.POST, "/v2/repository/models/\(name.urlEncoded)/unload", json: [:]))
-        guard answer.isSuccess else { throw Self.failure(answer, doing: "unload '\(name)'") }
+        guard answer.isSuccess else { throw Self.failure(answer, doing: "unload '\(name)' on \(peer.name)") }
     }
 
     func infer(_ request: InferenceRequest, name: String, limit: Duration) async throws -> InferenceResponse {
@@ -85,7 +85,7 @@ struct InferenceWire: Sendable {
         call.body = .bytes(body, type: jsonBytes == nil ? "application/json" : "application/octet-stream")
         if let jsonBytes { call.headers.append((name: Self.jsonBytesHeader, value: "\(jsonBytes)")) }
         let answer = try await peer.call(call, limit: limit, bytesMax: InferenceLimits.bodyBytesMax)
-        guard answer.isSuccess else { throw Self.failure(answer, doing: "infer with '\(name)'") }
+        guard answer.isSuccess else { throw Self.failure(answer, doing: "infer with '\(name)' on \(peer.name)") }
         let answered = answer.headers.first(name: Self.jsonBytesHeader).flatMap { Int($0) }
         return try answer.body.withUnsafeBytes { bytes throws(PlatformError) in
             try InferenceBody.parseResponse(bytes, jsonBytes: answered)

@@ -44,7 +44,7 @@ def prepare(client):
         if time.monotonic() > end:
             sys.exit(f"Triton is not ready: {client.get_model_repository_index()}")
         time.sleep(0.1)
-    (REPOSITORY / "broken" / "1" / "model.py").write_text("not a model")
+    (REPOSITORY / "broken" / "1" / "model.onnx").write_text("not a model")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 SLIPWAY_MODEL_SERVER      host:port of its HTTP
 SLIPWAY_MODEL_REPOSITORY  its repository's folder
 SLIPWAY_MODEL_METRICS     host:port of its metrics page; without it those tests are skipped
-SLIPWAY_MODEL_ENGINE      'triton' for the real one with its Python backend; else ours
+SLIPWAY_MODEL_ENGINE      'triton' for the real one; else ours
 """
 import json
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+import onnx
 import onnxruntime
 
 URL = os.environ.get("SLIPWAY_MODEL_SERVER", "")
@@ -29,8 +30,6 @@ NUMPY = {
     "FP32": np.float32, "FP64": np.float64, "BYTES": np.object_,
 }
 
-TRITON_MODEL = (Path(__file__).parent / "triton_model.py").read_text()
-
 
 def session(graph):
     """The reference: Python's onnxruntime."""
@@ -39,15 +38,7 @@ def session(graph):
 
 def sent_files(graph):
     """-> config, files: what a load sends so that version 7 of a model is the graph."""
-    content = (GRAPHS / f"{graph}.onnx").read_bytes()
-    if not IS_TRITON:
-        return {"backend": "onnxruntime"}, {"file:7/model.onnx": content}
-    kinds = {"float": "TYPE_FP32"}
-    specs = {
-        word: [{"name": s.name, "data_type": kinds[s.type[7:-1]], "dims": [d if isinstance(d, int) else -1 for d in s.shape]} for s in all]
-        for word, all in (("input", session(graph).get_inputs()), ("output", session(graph).get_outputs()))
-    }
-    return {"backend": "python", **specs}, {"file:7/model.onnx": content, "file:7/model.py": TRITON_MODEL.encode()}
+    return {"backend": "onnxruntime"}, {"file:7/model.onnx": (GRAPHS / f"{graph}.onnx").read_bytes()}
 
 
 def install(name, graph, config="", versions=(1,)):
@@ -58,28 +49,21 @@ def install(name, graph, config="", versions=(1,)):
         place = folder / str(version)
         place.mkdir(parents=True)
         shutil.copy(GRAPHS / f"{graph}.onnx", place / "model.onnx")
-        if IS_TRITON:
-            (place / "model.py").write_text(TRITON_MODEL)
-    if IS_TRITON:
-        config = config.replace('"onnxruntime"', '"python"')
-        if "backend" not in config:
-            config += 'backend: "python"\n'
-        if "input" not in config:
-            config += tensors(graph, "max_batch_size: 0" not in config and "max_batch_size" in config)
     if config:
         (folder / "config.pbtxt").write_text(config)
 
 
-def tensors(graph, is_batching):
-    """The graph's inputs and outputs as a configuration says them: our server completes them itself."""
-    kinds = {"bool": "BOOL", "string": "STRING", "float": "FP32", "double": "FP64", "float16": "FP16", "bfloat16": "BF16"}
-    text = ""
-    for word, specs in (("input", session(graph).get_inputs()), ("output", session(graph).get_outputs())):
-        for spec in specs:
-            kind = spec.type[7:-1]
-            dims = [d if isinstance(d, int) else -1 for d in spec.shape][is_batching:]
-            text += f'{word} {{ name: "{spec.name}" data_type: TYPE_{kinds.get(kind, kind.upper())} dims: {dims} }}\n'
-    return text
+def install_types():
+    """The model "types" with each datatype that the server can have."""
+    install("types", "types")
+    if IS_TRITON:
+        place = REPOSITORY / "types" / "1" / "model.onnx"
+        model = onnx.load(place)
+        for part in (model.graph.node, model.graph.input, model.graph.output):
+            kept = [one for one in part if "BF16" not in one.name and not any("BF16" in name for name in getattr(one, "input", ()))]
+            del part[:]
+            part.extend(kept)
+        onnx.save(model, place)
 
 
 def request(path, body=None, headers=(), method=None, host=URL):

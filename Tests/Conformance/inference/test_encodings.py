@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import tritonclient.http as http
-from support import IS_TRITON, URL, install, request
+from support import IS_TRITON, URL, install, install_types, request
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 BODY = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 3], "data": X.flatten().tolist()}]}).encode()
@@ -17,12 +17,12 @@ def setUpModule():
     client = http.InferenceServerClient(URL)
     for name, graph, config in (
         ("affine", "affine", ""), ("affine-batched", "affine", "max_batch_size: 8\n"), ("open", "open", ""),
-        ("open-batched", "open", "max_batch_size: 8\n"), ("text", "text", ""), ("types", "types", ""),
+        ("open-batched", "open", "max_batch_size: 8\n"), ("text", "text", ""),
     ):
-        if IS_TRITON and graph == "types":
-            continue
         install(name, graph, config)
         client.load_model(name)
+    install_types()
+    client.load_model("types")
 
 
 class Compression(unittest.TestCase):
@@ -99,8 +99,7 @@ class Raw(unittest.TestCase):
     def test_what_cannot_be_deduced_is_refused(self):
         self.assertIn("can not be deduced because there are more than one variable-sized dimension", self.answer("open", X.tobytes(), 400))
         self.assertIn("byte size mismatch", self.answer("affine", X.tobytes()[:-1], 400))
-        if not IS_TRITON:
-            self.assertIn("Raw request must only have 1 input", self.answer("types", X.tobytes(), 400))
+        self.assertIn("Raw request must only have 1 input", self.answer("types", X.tobytes(), 400))
         self.assertIn("unknown model", self.answer("none", X.tobytes(), 404).lower())
 
 

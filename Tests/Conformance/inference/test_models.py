@@ -170,9 +170,7 @@ class Loads(Models):
         for policy, versions in (
             (None, [5]), ({"latest": {"num_versions": 2}}, [2, 5]), ({"all": {}}, [1, 2, 5]), ({"specific": {"versions": [1]}}, [1]),
         ):
-            config = {"backend": "python" if IS_TRITON else "onnxruntime"}
-            if IS_TRITON:
-                config = json.loads(json.dumps(self.triton_config()))
+            config = {"backend": "onnxruntime"}
             if policy:
                 config["version_policy"] = policy
             self.client.load_model("many", config=json.dumps(config) if policy else None)
@@ -180,10 +178,6 @@ class Loads(Models):
             self.assertEqual(self.client.get_model_metadata("many")["versions"], [str(v) for v in versions])
         self.client.unload_model("many")
         self.assertEqual(self.settled("many", []), [])
-
-    def triton_config(self):
-        tensor = {"data_type": "TYPE_FP32", "dims": [-1, 3]}
-        return {"backend": "python", "input": [{"name": "x", **tensor}], "output": [{"name": "y", **tensor}]}
 
     def settled(self, model, expected):
         for _ in range(200):

@@ -38,6 +38,42 @@ struct UpstreamReplicaTests {
         }
     }
 
+    @Test(
+        "A replica that does not have the version costs no request, and gets them again when it has",
+        arguments: [(404, "Request for unknown model: 'tumor' is not found"), (400, "Request for unknown model: 'tumor' version 1 is not found")]
+    )
+    func absence(status: Int, words: String) async throws {
+        var limits = UpstreamLimits()
+        limits.absence.duration = 100_000_000
+        try await withReplicas(2, limits) { replicas, plane, fixture in
+            let loop = MultiThreadedEventLoopGroup.singleton.next()
+            replicas[0].plays([], otherwise: .status(status, words))
+            for _ in 0..<60 { try await fixture.expect(.ok, on: loop) }
+            #expect(!replicas[0].seen.requests.isEmpty)
+            #expect(plane.counts.absences.load(ordering: .relaxed) == replicas[0].seen.requests.count)
+            #expect(plane.counts.ejections.load(ordering: .relaxed) == 0, "it is well")
+            replicas[0].plays([])
+            let before = replicas[0].seen.requests.count
+            for _ in 0..<1_000 where replicas[0].seen.requests.count == before {
+                try await fixture.expect(.ok, on: loop)
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(replicas[0].seen.requests.count > before)
+        }
+    }
+
+    @Test("A version that no replica has is a 503, asked of each once")
+    func absentEverywhere() async throws {
+        try await withReplicas(2, UpstreamLimits()) { replicas, _, fixture in
+            let loop = MultiThreadedEventLoopGroup.singleton.next()
+            for replica in replicas { replica.plays([], otherwise: .status(404, "Request for unknown model: 'tumor' is not found")) }
+            try await fixture.expect(.serviceUnavailable, on: loop)
+            #expect(replicas.map { $0.seen.requests.count } == [1, 1])
+            for replica in replicas { replica.plays([]) }
+            try await fixture.expect(.ok, on: loop)
+        }
+    }
+
     @Test("A server that answers nothing is not asked any more, which the client is told with Retry-After; then it is probed")
     func breaker() async throws {
         var limits = UpstreamLimits()

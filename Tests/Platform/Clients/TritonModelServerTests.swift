@@ -118,22 +118,14 @@ struct TritonModelServerTests {
         }
     }
 
-    /// `host:port` of a real Triton with the Python backend, as ops/with-triton.sh starts it.
+    /// `host:port` of a real Triton, as ops/with-triton.sh starts it.
     private static let realAddress = ProcessInfo.processInfo.environment["SLIPWAY_TRITON"]
 
     @Test("Against a real Triton: load beside, infer exactly that version, unload", .enabled(if: realAddress != nil, "make test-engines has one"))
     func real() async throws {
         let address = try #require(Self.realAddress)
-        let suite = packageRoot.appending(path: "Tests/Conformance/inference/triton_model.py").path
         try await withConnections { connections in
-            let server = TritonModelServer(url: "http://\(address)", connections: connections) { name in
-                [
-                    "name": .string(name), "backend": "python", "max_batch_size": 0,
-                    "input": [["name": "x", "data_type": "TYPE_FP32", "dims": [-1, 3]]],
-                    "output": [["name": "y", "data_type": "TYPE_FP32", "dims": [-1, 3]]],
-                ]
-            }
-            try await exercise(server, beside: ["model.py": suite])
+            try await exercise(TritonModelServer(url: "http://\(address)", connections: connections))
         }
     }
 
@@ -155,12 +147,11 @@ struct TritonModelServerTests {
         }
     }
 
-    /// - Parameter extra: Files that the backend wants beside the graph.
-    private func exercise(_ server: TritonModelServer, beside extra: [String: String] = [:]) async throws {
+    private func exercise(_ server: TritonModelServer) async throws {
         let model = try ModelName("affine")
         let (one, two) = (try ModelVersion(1), try ModelVersion(2))
         func load(_ version: ModelVersion, _ file: URL) async throws {
-            try await server.load(version, of: model, files: ["model.onnx": file.path].merging(extra) { graph, _ in graph })
+            try await server.load(version, of: model, files: ["model.onnx": file.path])
         }
         let folder = packageRoot.appending(path: "Tests/Inference/Models")
         try await load(one, folder.appending(path: "affine3.onnx"))
