@@ -23,7 +23,7 @@ test-engines: setup ## The suites that need real engines, started for them, with
 	@bash ops/timed.sh "debug build" swift build --build-tests
 	@bash ops/timed.sh "tracking suite on both servers" bash ops/engines.sh
 	@bash ops/timed.sh "tests with real engines" bash ops/test-engines.sh
-	@bash ops/timed.sh "the example under Airflow" bash ops/airflow.sh
+	@bash ops/timed.sh "the example under Airflow, on a real Triton" bash ops/with-triton.sh bash ops/airflow.sh
 
 demo: build ## A model's whole road on real data, checked at every turn
 	@$(BIN)/shakedown demo

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The example project under a real Airflow and against a real MLflow: green, refused by smoke, and over a killed
+# The example project under a real Airflow and against a real MLflow, and a real Triton below ops/with-triton.sh: green, refused by smoke, and over a killed
 # scheduler. Needs what ops/setup.sh installs and a built .build/debug/slipway. Arguments: names of trials, else all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,9 +20,9 @@ if os.environ.get("SLIPWAY_PARAM_GOLDEN") == "wrong":
     golden["outputs"][1]["data"] = [1.0 - value for value in golden["outputs"][1]["data"]]
     (OUTPUT / "golden.json").write_text(json.dumps(golden))
 END
-if [ -n "${TRIAL_MODEL_SERVER_URL:-}" ]; then
-  # A real Triton, for example.
-  export TRIAL_MODEL_SERVER=started SLIPWAY_MODEL_SERVERS=$TRIAL_MODEL_SERVER_URL
+if [ -n "${SLIPWAY_TRITON:-}" ]; then
+  # A real one, as ops/with-triton.sh starts it.
+  export TRIAL_MODEL_SERVER=started SLIPWAY_MODEL_SERVERS=http://$SLIPWAY_TRITON
 else
   SLIPWAY_MODEL_SERVERS=http://127.0.0.1:$(free_port)
 fi

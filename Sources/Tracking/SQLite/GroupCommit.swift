@@ -9,6 +9,7 @@ import Synchronization
 /// fails takes nothing of the others with it. Nobody is answered before the transaction is on disk.
 final class GroupCommit: Sendable {
     private let database: DatabasePool
+    private let checkpoints: LogCheckpoints
     private let state = Mutex(State())
 
     /// How many writes one transaction takes at most.
@@ -26,8 +27,9 @@ final class GroupCommit: Sendable {
         let fail: @Sendable (any Error) -> Void
     }
 
-    init(_ database: DatabasePool) {
+    init(_ database: DatabasePool, checkpoints: LogCheckpoints) {
         self.database = database
+        self.checkpoints = checkpoints
     }
 
     /// Runs `body` in a transaction and returns once that is on disk.
@@ -60,6 +62,7 @@ final class GroupCommit: Sendable {
             }
             guard !writes.isEmpty else { return }
             commit(writes, db)
+            checkpoints.committed(db)
         }
     }
 

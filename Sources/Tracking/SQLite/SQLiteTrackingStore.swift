@@ -40,7 +40,8 @@ public struct SQLiteTrackingStore: TrackingStore {
         clock: WallClock = .system,
         protected: @escaping @Sendable () -> ProtectedAliases = { .none },
         lock: TrackingHomeLock? = nil,
-        candidatesSorted: Int
+        candidatesSorted: Int,
+        checkpointPages: Int = StoreLimits.checkpointPages
     ) throws {
         self.candidatesSorted = candidatesSorted
         do {
@@ -52,13 +53,17 @@ public struct SQLiteTrackingStore: TrackingStore {
                 try db.execute(sql: "PRAGMA foreign_keys = ON")
                 // The kernel caches the file, but asking it for a page takes longer than looking at one.
                 try db.execute(sql: "PRAGMA cache_size = -\(StoreLimits.cacheKiB)")
-                // A page that is written again soon goes into the file once.
-                try db.execute(sql: "PRAGMA wal_autocheckpoint = \(StoreLimits.checkpointPages)")
+                // Not in the middle of a commit: `LogCheckpoints` does it.
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = 0")
             }
             database = try DatabasePool(path: path, configuration: configuration)
-            writer = GroupCommit(database)
-            // What a transaction changes stays in memory until its end, or it goes to disk more than once.
-            try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA cache_size = -\(StoreLimits.writerCacheKiB)") }
+            let checkpoints = try LogCheckpoints(path: path, configuration: configuration, pagesMax: checkpointPages)
+            writer = GroupCommit(database, checkpoints: checkpoints)
+            try database.writeWithoutTransaction { db in
+                // What a transaction changes stays in memory until its end, or it goes to disk more than once.
+                try db.execute(sql: "PRAGMA cache_size = -\(StoreLimits.writerCacheKiB)")
+                checkpoints.watch(db)
+            }
             self.clock = clock
             self.artifactRoot = artifactRoot
             self.protected = protected
@@ -140,7 +145,8 @@ enum StoreLimits {
     static let cacheKiB = 4096
     static let candidatesSorted = 2_000
     static let writerCacheKiB = 8192
-    /// As many 4 KiB pages of the log are brought into the database at once.
+    /// As many 4 KiB pages of the log are brought into the database at once: one that is written again soon goes
+    /// into the file once.
     static let checkpointPages = 4000
 }
 

@@ -83,6 +83,8 @@ class Types(unittest.TestCase):
 
     def test_empty_tensors(self):
         inputs = [tensor(f"in_{k}", k, a[:0], True) for k, a in ARRAYS.items()]
+        if IS_TRITON:
+            self.skipTest("its Python backend makes a flat array of no strings")
         result = self.client.infer("types", inputs)
         for kind in ARRAYS:
             self.assertEqual(result.get_output(f"out_{kind}")["shape"], [0, 2])
@@ -91,7 +93,7 @@ class Types(unittest.TestCase):
         for kind, bad in (("INT8", 128), ("UINT8", -1), ("INT32", 2**31), ("UINT16", 2**16), ("UINT64", -1), ("INT64", 2**63), ("INT16", 1.5), ("BOOL", 2)):
             inputs = [{"name": f"in_{k}", "datatype": k, "shape": [1, 1], "data": [bad if k == kind else 0]}
                       for k in ARRAYS if k not in BINARY_ONLY + ("BYTES",)]
-            self.assertEqual(infer("types", {"inputs": inputs})[0], 400, kind)
+            self.assertIn(infer("types", {"inputs": inputs})[0], (400, 500) if IS_TRITON else (400,), kind)
 
 
 class Numbers(unittest.TestCase):
