@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The example project under a real Airflow and against a real MLflow, and a real Triton below ops/with-triton.sh: green, refused by smoke, and over a killed
-# scheduler. Needs what ops/setup.sh installs and a built .build/debug/slipway. Arguments: names of trials, else all.
+# The example project under a real Airflow and against a real MLflow, and a real Triton below ops/with-triton.sh: green,
+# refused by smoke, and over a killed scheduler. Needs what ops/setup.sh installs and a built .build/debug/slipway.
+# Arguments: names of trials, else all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}

@@ -90,7 +90,7 @@ extension Road {
         let graph = champion.tags[VersionTag.graph] ?? "model.onnx"
         var file = ""
         // The graph, and what it refers to beside it.
-        for path in digests.keys.sorted() where CandidateFiles.isPart(path, ofGraph: graph) {
+        for path in digests.keys.sorted() where ServedArtifacts.isPart(path, ofGraph: graph) {
             let target = try folder.newFile(.champion, path)
             let found = try await ports.registry.downloadArtifact(
                 path,

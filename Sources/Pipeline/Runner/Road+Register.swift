@@ -112,7 +112,7 @@ extension Road {
         if let missing = source.expected?.keys.sorted().first(where: { digests[$0] == nil }) {
             throw PlatformError(.corrupt, "'\(missing)' of the version is gone from the registry")
         }
-        let graph = try source.graph ?? CandidateFiles.graph(among: files.keys)
+        let graph = try source.graph ?? ServedArtifacts.graph(among: files.keys)
         let texts = digests.mapValues(\.text)
         try await journal.update {
             $0.digests = texts

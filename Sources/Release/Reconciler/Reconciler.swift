@@ -89,6 +89,8 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
     var proven: [ModelName: (commit: CommitID, proof: Digest)] = [:]
     /// Each model's release whose aliases the registry showed: what differs later was moved by a hand.
     var mirrored: [ModelName: CommitID] = [:]
+    /// The head at which fetched versions were last looked through.
+    private var prunedHead: CommitID?
     /// The head whose platform file was looked at, and what is wrong with it.
     var platformHead: CommitID?
     var platformRefusal: PlatformError?
@@ -273,6 +275,7 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
                 try unanswered(observed)
                 mirrored = desired.releases.entries.mapValues(\.commit)
                 try forgetWithdrawn(desired.releases)
+                pruneVersions(desired)
                 return try await prove()
             }
             if round == 0 { tally.found(plan.actions) { isBroughtAbout($0, desired.releases) } }
@@ -304,6 +307,18 @@ public actor Reconciler: ReleaseSync, ReleaseSource, Service {
         let rest = AcceptedReleases(entries: releases.entries)
         try ports.state.save(rest)
         accepted = rest
+    }
+
+    /// Removes fetched versions that nothing names any more, once for each head that serves.
+    private func pruneVersions(_ desired: ReconcilePlan.Desired) {
+        guard prunedHead != head else { return }
+        prunedHead = head
+        let named = desired.releases.entries.mapValues(\.release.namedVersions).merging(desired.held) { $0.union($1) }
+        do {
+            try ports.fetcher.prune(keeping: named)
+        } catch {
+            logger.warning("fetched versions could not be removed", metadata: ["error": .string(Self.text(error))])
+        }
     }
 
     /// Whether the model's release was seen to serve before: what differs from it now was changed by something else.

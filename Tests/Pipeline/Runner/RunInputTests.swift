@@ -3,6 +3,7 @@ import SlipwayCore
 import SlipwayInference
 import SlipwayPipeline
 import SlipwayTesting
+import SlipwayTracking
 import Testing
 
 @testable import SlipwayPipelineRunner
@@ -113,10 +114,10 @@ struct RunInputTests {
 
     @Test("The graph is model.onnx or the only one; data files beside it are served with it")
     func graph() throws {
-        #expect(try CandidateFiles.graph(among: ["MLmodel", "a.onnx"]) == "a.onnx")
-        #expect(try CandidateFiles.graph(among: ["b.onnx", "model.onnx"]) == "model.onnx")
-        #expect(throws: PlatformError.self) { try CandidateFiles.graph(among: ["a.onnx", "b.onnx"]) }
-        #expect(throws: PlatformError.self) { try CandidateFiles.graph(among: ["MLmodel"]) }
+        #expect(try ServedArtifacts.graph(among: ["MLmodel", "a.onnx"]) == "a.onnx")
+        #expect(try ServedArtifacts.graph(among: ["b.onnx", "model.onnx"]) == "model.onnx")
+        #expect(throws: PlatformError.self) { try ServedArtifacts.graph(among: ["a.onnx", "b.onnx"]) }
+        #expect(throws: PlatformError.self) { try ServedArtifacts.graph(among: ["MLmodel"]) }
         let files = CandidateFiles(
             files: ["data/m.onnx": "1", "data/m.onnx.data": "2", "MLmodel": "3", "other.data": "4"],
             digests: [:],
