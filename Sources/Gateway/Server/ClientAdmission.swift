@@ -1,6 +1,7 @@
 import HTTPTypes
 import NIOCore
 import SlipwayCore
+import SlipwayGRPC
 import SlipwayHTTP
 public import SlipwayRouting
 import Synchronization
@@ -26,15 +27,8 @@ public final class ClientAdmission: Sendable {
 
     /// Answers a request if its client may send it.
     func admit(_ request: FastRequest, _ answer: () -> FastAnswer) throws(PlatformError) -> FastAnswer {
-        let client = client(of: request)
-        let now = Int(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds)
-        switch gate.withLock({ $0.enter(client, now: now) }) {
-        case .admitted: break
-        case .tooFast(let wait):
-            throw refusal("more than \(limits.ratePerSecond ?? 0) requests a second", retryAfterSeconds: wait.secondsUp)
-        case .tooMany:
-            throw refusal("more than \(limits.concurrencyMax ?? 0) requests under way", retryAfterSeconds: 1)
-        }
+        let client = client(header.flatMap { name in request.head.headerFields.first { $0.name.canonicalName == name }?.value }) ?? request.peer
+        try enter(client)
         switch answer() {
         case .now(let response):
             leave(client)
@@ -45,16 +39,40 @@ public final class ClientAdmission: Sendable {
         }
     }
 
+    /// The same for a call over gRPC, or one message of its stream.
+    func admit(_ call: GRPCContext, _ answer: () -> GRPCAnswer) throws(PlatformError) -> GRPCAnswer {
+        let client = client(header.flatMap { call.metadata($0) }) ?? call.remoteAddress?.peerHash ?? 0
+        try enter(client)
+        switch answer() {
+        case .now(let reply):
+            leave(client)
+            return .now(reply)
+        case .later(let future):
+            future.whenComplete { _ in self.leave(client) }
+            return .later(future)
+        }
+    }
+
+    private func enter(_ client: UInt64) throws(PlatformError) {
+        let now = Int(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds)
+        switch gate.withLock({ $0.enter(client, now: now) }) {
+        case .admitted: break
+        case .tooFast(let wait):
+            throw refusal("more than \(limits.ratePerSecond ?? 0) requests a second", retryAfterSeconds: wait.secondsUp)
+        case .tooMany:
+            throw refusal("more than \(limits.concurrencyMax ?? 0) requests under way", retryAfterSeconds: 1)
+        }
+    }
+
     private func leave(_ client: UInt64) {
         gate.withLock { $0.leave(client) }
     }
 
-    private func client(of request: FastRequest) -> UInt64 {
-        guard let header, let value = request.head.headerFields.first(where: { $0.name.canonicalName == header })?.value else {
-            return request.peer
-        }
+    /// The client that the header names.
+    private func client(_ name: String?) -> UInt64? {
+        guard let name else { return nil }
         var hasher = Hasher()
-        hasher.combine(value)
+        hasher.combine(name)
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 

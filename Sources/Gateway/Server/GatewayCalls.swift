@@ -12,16 +12,35 @@ struct GatewayCalls: Sendable {
     let backend: GatewayBackend
     let published: PublishedRoutes
     let unrouted: UnroutedMeter
+    /// `nil`: clients may send what they like.
+    let admission: ClientAdmission?
 
     /// - Parameter isStreamed: Whether the message is one of a stream, where a refusal is an answer like any
     ///   other and says in its parameters what a unary one says in its metadata.
     func infer(_ message: ByteBuffer, _ call: GRPCContext, isStreamed: Bool) -> GRPCAnswer {
+        guard let admission else { return route(message, call, isStreamed: isStreamed) }
+        do throws(PlatformError) {
+            return try admission.admit(call) { route(message, call, isStreamed: isStreamed) }
+        } catch {
+            return .now(refusal(error, message, RoutedReplies(call: call, isStreamed: isStreamed)))
+        }
+    }
+
+    /// Of a message that no variant was chosen for.
+    private func refusal(_ error: PlatformError, _ message: ByteBuffer, _ replies: RoutedReplies) -> GRPCReply {
+        unrouted.count(error.code)
+        var refusal = replies.refusal(error, id: replies.isStreamed ? GRPCInferenceWire.id(of: message) : nil)
+        if let id = replies.requestID { refusal.metadata.append(GRPCMetadata(GatewayHeader.requestID.canonicalName, id)) }
+        return refusal
+    }
+
+    private func route(_ message: ByteBuffer, _ call: GRPCContext, isStreamed: Bool) -> GRPCAnswer {
         guard let local = published.onLoop(call.eventLoop) else {
             // A listener on other event loops than the gateway's.
             let loop = published.anyLoop
             return .later(
                 loop.flatSubmit {
-                    switch infer(message, call, isStreamed: isStreamed) {
+                    switch route(message, call, isStreamed: isStreamed) {
                     case .now(let reply): loop.makeSucceededFuture(reply)
                     case .later(let future): future
                     }
@@ -38,10 +57,7 @@ struct GatewayCalls: Sendable {
             request = try GRPCInferenceWire.parse(message).request
             target = try self.target(of: request, replies.call, local)
         } catch {
-            unrouted.count(error.code)
-            var refusal = replies.refusal(error, id: replies.isStreamed ? GRPCInferenceWire.id(of: message) : nil)
-            if let id = replies.requestID { refusal.metadata.append(GRPCMetadata(GatewayHeader.requestID.canonicalName, id)) }
-            return .now(refusal)
+            return .now(refusal(error, message, replies))
         }
         request.model = target.model
         request.version = target.version
@@ -149,10 +165,12 @@ struct RoutedReplies: Sendable {
     func refusal(_ error: PlatformError, id: String?, of target: ServingTarget? = nil) -> GRPCReply {
         var metadata = target?.metadata ?? []
         if error.code == .unavailable || error.code == .exhausted {
-            metadata.append(GRPCMetadata("retry-after", "\(GatewayLimits.retryAfterSeconds)"))
+            metadata.append(GRPCMetadata("retry-after", "\(error.retryAfterSeconds)"))
         }
         let text = error.remedy.map { "\(error.message) (\($0))" } ?? error.message
-        let reply = GRPCReply(error.code.grpcStatus, text, metadata: metadata)
+        var status = error.code.grpcStatus
+        if case .late = error.upstreamTrouble { status = .deadlineExceeded }
+        let reply = GRPCReply(status, text, metadata: metadata)
         return isStreamed ? GRPCInferenceWire.refusal(reply, id: id, call) : reply
     }
 }

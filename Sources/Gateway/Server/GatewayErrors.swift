@@ -25,7 +25,7 @@ extension PlatformError {
     /// - Parameter headers: Who answered, if a variant was chosen.
     func response(_ style: AnswerProtocol, headers: HTTPFields = [:]) -> FastResponse {
         let body: JSONValue
-        let status: HTTPResponse.Status
+        var status: HTTPResponse.Status
         switch style {
         case .predict:
             body = self.body
@@ -34,6 +34,7 @@ extension PlatformError {
             body = ["error": .string(remedy.map { "\(message) (\($0))" } ?? message)]
             status = inferenceStatus
         }
+        if case .late = upstreamTrouble { status = .gatewayTimeout }
         var headers = headers
         headers[.contentType] = "application/json"
         if code == .unavailable || code == .exhausted {
@@ -43,8 +44,8 @@ extension PlatformError {
     }
 
     /// What whoever refused said, or a moment.
-    private var retryAfterSeconds: Int {
-        if case .open(let seconds) = cause as? UpstreamTrouble { return seconds }
+    var retryAfterSeconds: Int {
+        if case .open(let seconds) = upstreamTrouble { return seconds }
         return (cause as? ClientAdmission.Wait)?.seconds ?? GatewayLimits.retryAfterSeconds
     }
 }

@@ -111,7 +111,7 @@ struct GatewayGRPC: Sendable {
     // MARK: Infer
 
     private func addInfer(to methods: inout GRPCMethods) {
-        let calls = GatewayCalls(backend: gateway.backend, published: gateway.published, unrouted: gateway.unrouted)
+        let calls = GatewayCalls(backend: gateway.backend, published: gateway.published, unrouted: gateway.unrouted, admission: gateway.admission)
         methods.unary(GRPCInferenceWire.path("ModelInfer"), messageBytesMax: InferenceLimits.messageBytesMax) { message, call in
             calls.infer(message, call, isStreamed: false)
         }

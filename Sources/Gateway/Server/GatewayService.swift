@@ -22,6 +22,7 @@ public actor GatewayService: GatewayControl, VariantCounting, Service {
     nonisolated let logger: Logger
     private let requestLog: RequestLog
     let unrouted: UnroutedMeter
+    let admission: ClientAdmission?
     let backend: GatewayBackend
     private let source: any ReleaseSource
     private let readiness: any VersionReadiness
@@ -62,6 +63,7 @@ public actor GatewayService: GatewayControl, VariantCounting, Service {
         self.logger = logger
         requestLog = RequestLog(logger)
         self.backend = backend
+        self.admission = admission
         self.source = source
         self.readiness = readiness
         self.clock = clock

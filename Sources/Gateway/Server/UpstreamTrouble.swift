@@ -3,7 +3,7 @@ import SlipwayCore
 /// Why a model server was not asked or did not answer, as the cause of an `unavailable` error: it decides
 /// the answer's status and `Retry-After`, and whom the failure counts against.
 enum UpstreamTrouble: Error {
-    /// The deadline passed: 504.
+    /// The deadline passed: 504, over gRPC DEADLINE_EXCEEDED.
     case late
     /// As many requests wait as may.
     case saturated

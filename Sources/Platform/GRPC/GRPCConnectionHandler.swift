@@ -270,7 +270,8 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
             return refuse(id, error, isLast: isLast, context)
         }
         let now = context.eventLoop.now
-        let call = GRPCContext(eventLoop: context.eventLoop, deadline: head.timeout.map { now + $0 }, headers: headers)
+        let deadline = head.timeout.map { now + $0 }
+        let call = GRPCContext(eventLoop: context.eventLoop, deadline: deadline, remoteAddress: context.remoteAddress, headers: headers)
         let stream = GRPCStream(
             id: id,
             kind: head.method.kind,

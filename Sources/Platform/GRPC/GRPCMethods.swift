@@ -65,11 +65,14 @@ public struct GRPCContext: Sendable {
     public let deadline: NIODeadline?
     /// Set when nobody waits for the answer any more: the client has left, or its deadline has passed.
     public let cancellation = Cancellation()
+    /// Where the connection comes from; `nil` where that has no address.
+    public let remoteAddress: SocketAddress?
     private let headers: HPACKHeaders
 
-    init(eventLoop: any EventLoop, deadline: NIODeadline?, headers: HPACKHeaders) {
+    init(eventLoop: any EventLoop, deadline: NIODeadline?, remoteAddress: SocketAddress? = nil, headers: HPACKHeaders) {
         self.eventLoop = eventLoop
         self.deadline = deadline
+        self.remoteAddress = remoteAddress
         self.headers = headers
     }
 

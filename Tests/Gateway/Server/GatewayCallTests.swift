@@ -6,6 +6,7 @@ import SlipwayCore
 import SlipwayInference
 import SlipwayInferenceMessages
 import SlipwayRelease
+import SlipwayRouting
 import SwiftProtobuf
 import Synchronization
 import Testing
@@ -172,6 +173,54 @@ struct GatewayCallTests {
         let sent = try body.withUnsafeReadableBytes { try InferenceBody.parseRequest($0, jsonBytes: head, model: "tumor", version: nil) }
         guard case .fixed(let bytes) = sent.request.inputs[0].storage else { throw PlatformError(.unexpected, "no numbers") }
         #expect(bytes.bytes.bindMemory(to: Float.self).elementsEqual([1, 2, 3]))
+        try await dataPlane.shutDown()
+        _ = try? await upstream.stop()
+    }
+
+    @Test("A client over its rate is refused over gRPC as over HTTP, call by call and message by message of a stream")
+    func rate() async throws {
+        var limits = ClientGate.Limits()
+        limits.ratePerSecond = 0.001
+        limits.burst = 2
+        let fixture = try await GatewayFixture.tumor(admission: ClientAdmission(limits: limits, header: "X-Tenant"))
+        for method in ["ModelInfer", "ModelStreamInfer"] {
+            let tenant = [("x-tenant", method)]
+            for _ in 0..<2 {
+                let admitted = try await fixture.call(method, request(), metadata: tenant)
+                #expect(admitted.status == .ok)
+            }
+            let refused = try await fixture.call(method, request(), metadata: tenant)
+            guard method == "ModelInfer" else {
+                #expect(refused.status == .ok, "in a stream a refusal is an answer")
+                let answer = try Inference_ModelStreamInferResponse(serializedBytes: Array(try #require(refused.message).body.readableBytesView))
+                #expect(answer.errorMessage.contains("more than 0.001 requests a second"))
+                continue
+            }
+            #expect(refused.status == .resourceExhausted)
+            let wait = try #require(metadata(refused, "retry-after").flatMap { Int($0) })
+            #expect((900...1000).contains(wait))
+        }
+        // Without the header it is the address that counts, and all calls without one are one client's.
+        for expected in [GRPCStatus.ok, .ok, .resourceExhausted] {
+            let reply = try await fixture.call("ModelInfer", request())
+            #expect(reply.status == expected)
+        }
+    }
+
+    @Test("A model server that does not answer in time is DEADLINE_EXCEEDED")
+    func late() async throws {
+        let upstream = ScriptedUpstream()
+        let endpoint = try UpstreamEndpoint(url: "http://127.0.0.1:\(try await upstream.start())")
+        var limits = UpstreamLimits()
+        limits.answerDeadline = .seconds(1)
+        let dataPlane = UpstreamDataPlane(endpoints: [endpoint], limits: limits)
+        let fixture = GatewayFixture(backend: .upstream(dataPlane))
+        try fixture.models.load("tumor", 1)
+        try await fixture.serve("tumor", ["A": (1, 100)])
+        upstream.plays([.silence])
+        let reply = try await fixture.call("ModelInfer", request())
+        #expect(reply.status == .deadlineExceeded)
+        #expect(reply.text.contains("did not answer within 1"))
         try await dataPlane.shutDown()
         _ = try? await upstream.stop()
     }
