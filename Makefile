@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-engines demo soak crash artifacts cycles bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
+.PHONY: help setup build test test-engines demo soak crash artifacts cycles pressure bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ fuzz: ## libFuzzer on every parser of outside bytes (FUZZ_SECONDS=3600, FUZZ_TAR
 
 cycles: build ## 10,000 loads and unloads of a model, with flat memory
 	@$(BIN)/shakedown cycles
+
+pressure: build ## 1,000 swaps under full load; 10,000 idle connections
+	@SLIPWAY_BIN=$(BIN)/slipway .venv/bin/python Tests/Conformance/inference/pressure.py
 
 artifacts: build ## 2 GB up and down through the tracking server, with flat memory
 	@$(BIN)/shakedown artifacts
