@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-engines demo soak crash artifacts cycles pressure bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
+.PHONY: help setup build test test-engines demo soak crash artifacts cycles pressure recipes bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ fuzz: ## libFuzzer on every parser of outside bytes (FUZZ_SECONDS=3600, FUZZ_TAR
 
 cycles: build ## 10,000 loads and unloads of a model, with flat memory
 	@$(BIN)/shakedown cycles
+
+recipes: setup ## Models of scikit-learn, XGBoost, LightGBM and PyTorch on the whole road (installs 6 GB)
+	@bash ops/timed.sh "debug build" swift build --product slipway
+	@bash ops/timed.sh recipes bash ops/recipes.sh
 
 pressure: build ## 1,000 swaps under full load; 10,000 idle connections
 	@SLIPWAY_BIN=$(BIN)/slipway .venv/bin/python Tests/Conformance/inference/pressure.py

@@ -79,9 +79,9 @@ class Stack:
         (place / "token").touch(0o600)
         (place / "token").write_text("0123456789abcdef" * 4)
 
-    def start(self, name, *words):
+    def start(self, name, *words, cwd=ROOT):
         with open(self.folder / f"{name}.log", "a") as log:
-            child = subprocess.Popen([str(word) for word in words], stdout=log, stderr=log, cwd=ROOT)
+            child = subprocess.Popen([str(word) for word in words], stdout=log, stderr=log, cwd=cwd)
         self.children[name] = child
         return child
 
