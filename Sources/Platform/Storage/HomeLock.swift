@@ -7,6 +7,8 @@ import SlipwayCore
 /// The kernel keeps it (`flock`), so the file of a dead process is no obstacle; what is in the file only
 /// tells people who holds it.
 public final class HomeLock: Sendable {
+    private static let attemptsMax = 20
+    private static let pauseMicroseconds: UInt32 = 10_000
     private let file: Int32
 
     /// - Throws: `failed_precondition` that names the process holding it.
@@ -20,7 +22,13 @@ public final class HomeLock: Sendable {
                 cause: DiskError(call: "open", code: errno)
             )
         }
-        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+        var isLocked = flock(file, LOCK_EX | LOCK_NB) == 0
+        // A child process holds what this one had open for the moment until it becomes another program.
+        for _ in 0..<Self.attemptsMax where !isLocked && errno == EWOULDBLOCK {
+            usleep(Self.pauseMicroseconds)
+            isLocked = flock(file, LOCK_EX | LOCK_NB) == 0
+        }
+        guard isLocked else {
             let code = errno
             defer { _ = close(file) }
             guard code == EWOULDBLOCK else {

@@ -53,6 +53,8 @@ public struct TrackingHome: Sendable {
 
 /// The right to use a tracking home alone; the kernel ends it with the process, however that ends.
 public final class TrackingHomeLock: Sendable {
+    private static let attemptsMax = 20
+    private static let pauseMicroseconds: UInt32 = 10_000
     private let file: Int32
 
     init(path: String) throws(PlatformError) {
@@ -60,7 +62,13 @@ public final class TrackingHomeLock: Sendable {
         guard file >= 0 else {
             throw PlatformError(.unavailable, "could not open the lock of the tracking home", cause: FileFailure(call: "open", code: errno))
         }
-        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+        var isLocked = flock(file, LOCK_EX | LOCK_NB) == 0
+        // A child process holds what this one had open for the moment until it becomes another program.
+        for _ in 0..<Self.attemptsMax where !isLocked && errno == EWOULDBLOCK {
+            usleep(Self.pauseMicroseconds)
+            isLocked = flock(file, LOCK_EX | LOCK_NB) == 0
+        }
+        guard isLocked else {
             let code = errno
             _ = close(file)
             guard code == EWOULDBLOCK else {
