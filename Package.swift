@@ -288,6 +288,14 @@ let modules: [Module] = [
         tests: Tests(path: "Tracking/SQLite", uses: ["SlipwayTracking"], outside: [.grdb])
     ),
     Module(
+        name: "SlipwayTrackingBucket",
+        layer: .service,
+        path: "Tracking/Bucket",
+        purpose: "The artifacts in a bucket of any S3.",
+        uses: ["SlipwayCore", "SlipwayTracking", "SlipwayTrackingSQLite", "SlipwayS3"],
+        tests: Tests(path: "Tracking/Bucket", uses: ["SlipwayTracking", "SlipwayS3"])
+    ),
+    Module(
         name: "SlipwayPyfunc",
         layer: .adapter,
         path: "Inference/Pyfunc",
@@ -432,8 +440,8 @@ let modules: [Module] = [
             "SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRouting", "SlipwayRelease",
             "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayGRPC", "SlipwayClients", "SlipwayNotifications",
             "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayPyfunc", "SlipwayGit",
-            "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayInferenceServer", "SlipwayGateway", "SlipwayReconciler",
-            "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps", "SlipwayFeatures",
+            "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayTrackingBucket", "SlipwayS3", "SlipwayInferenceServer", "SlipwayGateway",
+            "SlipwayReconciler", "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps", "SlipwayFeatures",
         ],
         outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],
         tests: Tests(path: "Commands", uses: ["SlipwayTrackingImport", "SlipwayApps", "SlipwayProcesses", "SlipwayProof"], outside: [.argumentParser])

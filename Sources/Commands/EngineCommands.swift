@@ -72,6 +72,7 @@ enum TrackingEngine {
     /// - Parameters:
     ///   - reconcilerSecret: What shows that a caller is the reconciler; `nil` where there is none.
     ///   - protected: The aliases that only the reconciler moves.
+    ///   - artifacts: Where artifacts are; `nil`: in the folder.
     /// - Throws: `failed_precondition` when another server, or a restore, uses the folder.
     static func server(
         folder: URL,
@@ -79,13 +80,14 @@ enum TrackingEngine {
         port: Int,
         reconcilerSecret: String? = nil,
         protected: @escaping @Sendable () -> ProtectedAliases = { .none },
+        artifacts: (any ArtifactStore)? = nil,
         access: AccessPolicy = .loopback,
         tls: ServerTLS? = nil,
         logger: Logger
     ) throws -> HTTPServer {
         let home = TrackingHome(folder: folder)
         let store = try SQLiteTrackingStore(path: home.database.path, protected: protected, lock: try home.lock())
-        let artifacts = try FileArtifactStore(root: home.artifacts)
+        let artifacts = try artifacts ?? FileArtifactStore(root: home.artifacts)
         return TrackingRoutes(store: store, artifacts: artifacts, reconcilerSecret: reconcilerSecret, access: access, logger: logger)
             .server(host: host, port: port, tls: tls, logger: logger)
     }

@@ -1,9 +1,12 @@
 import ArgumentParser
 import Foundation
 import SlipwayCore
+import Logging
 import SlipwayHTTP
+import SlipwayS3
 import SlipwayStorage
 import SlipwayTracking
+import SlipwayTrackingBucket
 import SlipwayTrackingServer
 
 struct TrackingCommand: AsyncParsableCommand {
@@ -32,11 +35,18 @@ struct TrackingServe: AsyncParsableCommand {
               slipway tracking token create ci --scope write --home .slipway/tracking
               slipway tracking --host 0.0.0.0 --require-token --tls-certificate server.pem --tls-key server.key
               MLFLOW_TRACKING_TOKEN=slipway_… MLFLOW_TRACKING_URI=https://host:5000 python train.py
+
+            With --artifacts the files are in a bucket of any S3, and clients notice nothing:
+
+              AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_ENDPOINT_URL=http://minio:9000 \\
+                slipway tracking --artifacts s3://mlflow/artifacts
             """
     )
 
     @Option(help: "Address to listen on.") var host: String = "127.0.0.1"
     @Option(help: "0 picks a free port.") var port: Int = 5000
+    @Option(help: ArgumentHelp("Keep artifacts in a bucket, s3://bucket/prefix, and not in the home.", valueName: "url"))
+    var artifacts: String?
     @OptionGroup var home: TrackingHomeOption
     @OptionGroup var access: TrackingAccessOptions
     @OptionGroup var logs: LogOptions
@@ -48,7 +58,24 @@ struct TrackingServe: AsyncParsableCommand {
             Talk.note("warning: without --tls-certificate and --tls-key tokens travel in the clear; put TLS in front")
         }
         let logger = try logs.logger("slipway.tracking")
-        let server = try TrackingEngine.server(folder: home.folder, host: host, port: port, access: policy, tls: tls, logger: logger)
+        guard let artifacts else { return try await serve(nil, policy, tls, logger) }
+        let environment = ProcessInfo.processInfo.environment
+        let place = try BucketPlace(artifacts, environment: environment)
+        let client = S3Client(place.bucket, credentials: try S3Credentials.find(environment: environment))
+        do {
+            let store = try BucketArtifactStore(client: client, prefix: place.prefix, folder: home.folder.appending(path: "bucket"))
+            try await store.probe()
+            try await serve(store, policy, tls, logger)
+        } catch {
+            // The first error is the one to tell.
+            try? await client.close()
+            throw error
+        }
+        try await client.close()
+    }
+
+    private func serve(_ artifacts: (any ArtifactStore)?, _ policy: AccessPolicy, _ tls: ServerTLS?, _ logger: Logger) async throws {
+        let server = try TrackingEngine.server(folder: home.folder, host: host, port: port, artifacts: artifacts, access: policy, tls: tls, logger: logger)
         try await EngineProcess.run([("tracking", server)], home: home.folder, logger: logger)
     }
 }

@@ -163,7 +163,7 @@ struct ArtifactFolder: Sendable {
     }
 
     /// The file's place, refused when a part of the way is a symbolic link.
-    private func place(_ path: ArtifactPath) throws(PlatformError) -> String {
+    func place(_ path: ArtifactPath) throws(PlatformError) -> String {
         var place = root
         for (index, part) in path.text.pathParts.enumerated() {
             // Some file systems take no notice of case.

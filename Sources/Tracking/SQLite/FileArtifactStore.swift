@@ -35,6 +35,11 @@ public struct FileArtifactStore: ArtifactStore {
     public func delete(_ path: ArtifactPath) throws {
         try folder.delete(path)
     }
+
+    /// Where the file is, or would be, for whoever sends it on.
+    public func file(_ path: ArtifactPath) throws -> String {
+        try folder.place(path)
+    }
 }
 
 enum ArtifactLimits {
