@@ -296,6 +296,14 @@ let modules: [Module] = [
         tests: Tests(path: "Tracking/Bucket", uses: ["SlipwayTracking", "SlipwayS3"])
     ),
     Module(
+        name: "SlipwayModelBucket",
+        layer: .service,
+        path: "Inference/Bucket",
+        purpose: "Models in a bucket of any S3.",
+        uses: ["SlipwayCore", "SlipwayInference", "SlipwayS3"],
+        tests: Tests(path: "Inference/Bucket", uses: ["SlipwayInference", "SlipwayS3"])
+    ),
+    Module(
         name: "SlipwayPyfunc",
         layer: .adapter,
         path: "Inference/Pyfunc",
@@ -440,7 +448,7 @@ let modules: [Module] = [
             "SlipwayCore", "SlipwayTracking", "SlipwayInference", "SlipwayRouting", "SlipwayRelease",
             "SlipwayPipeline", "SlipwayProof", "SlipwayHTTP", "SlipwayGRPC", "SlipwayClients", "SlipwayNotifications",
             "SlipwayStorage", "SlipwayProcesses", "SlipwayTrackingSQLite", "SlipwayONNXRuntime", "SlipwayPyfunc", "SlipwayGit",
-            "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayTrackingBucket", "SlipwayS3", "SlipwayInferenceServer", "SlipwayGateway",
+            "SlipwayTrackingServer", "SlipwayTrackingImport", "SlipwayTrackingBucket", "SlipwayModelBucket", "SlipwayS3", "SlipwayInferenceServer", "SlipwayGateway",
             "SlipwayReconciler", "SlipwayPipelineRunner", "SlipwayConsole", "SlipwayApps", "SlipwayFeatures",
         ],
         outside: [.argumentParser, .logging, .serviceLifecycle, .unixSignals],

@@ -6,6 +6,8 @@ import SlipwayCore
 import SlipwayGRPC
 import SlipwayHTTP
 import SlipwayInferenceServer
+import SlipwayModelBucket
+import SlipwayS3
 import SlipwayTracking
 import SlipwayTrackingServer
 import SlipwayTrackingSQLite
@@ -21,6 +23,11 @@ struct ServeCommand: AsyncParsableCommand {
 
               slipway serve --model-repository models --load-model '*'
               curl -X POST localhost:8000/v2/repository/models/tumor/load
+
+            The repository may be in a bucket of any S3; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
+            AWS_ENDPOINT_URL say who and where. A load then brings the model to <home>/models first:
+
+              slipway serve --model-repository s3://models/dev --load-model '*'
             """
     )
 
@@ -28,7 +35,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "0 picks a free port.") var httpPort: Int = 8000
     @Option(help: "Without it: one above the HTTP port. 0 picks a free port.") var grpcPort: Int?
     @Option(help: "0 picks a free port.") var metricsPort: Int = 8002
-    @Option(help: ArgumentHelp("Models, in Triton's layout.", valueName: "folder")) var modelRepository: String = "models"
+    @Option(help: ArgumentHelp("Models, in Triton's layout: a folder, or s3://bucket/prefix.", valueName: "folder or url")) var modelRepository: String = "models"
     @Option(help: ArgumentHelp("A model to load at start; may be repeated.", valueName: "name")) var loadModel: [String] = []
     @Option(help: ArgumentHelp("Resident memory in MiB over which no further model is loaded; what could be unloaded is said.", valueName: "MiB"))
     var memoryMaxMb: Int?
@@ -47,9 +54,27 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         try requireLoopback(host)
+        guard S3Place.isOne(modelRepository) else { return try await serve(ModelRepository(folder: URL(filePath: modelRepository))) }
+        let environment = ProcessInfo.processInfo.environment
+        let place = try S3Place(modelRepository, environment: environment)
+        let client = S3Client(place.bucket, credentials: try S3Credentials.find(environment: environment))
+        do {
+            let source = BucketModelSource(client: client, prefix: place.prefix)
+            // Said now rather than at the first load.
+            _ = try await source.models()
+            try await serve(ModelRepository(folder: URL(filePath: home).appending(path: "models"), source: source))
+        } catch {
+            // The first error is the one to tell.
+            try? await client.close()
+            throw error
+        }
+        try await client.close()
+    }
+
+    private func serve(_ repository: ModelRepository) async throws {
         let logger = try logs.logger("slipway.serve")
         let models = EmbeddedModelServer(
-            repository: ModelRepository(folder: URL(filePath: modelRepository)),
+            repository: repository,
             runtime: Runtime.onnx(),
             backends: [PyfuncOptions.backend(python: pyfunc.python, logger: logger)],
             memoryBytesMax: try memoryBytesMax()

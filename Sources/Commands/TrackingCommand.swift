@@ -60,7 +60,7 @@ struct TrackingServe: AsyncParsableCommand {
         let logger = try logs.logger("slipway.tracking")
         guard let artifacts else { return try await serve(nil, policy, tls, logger) }
         let environment = ProcessInfo.processInfo.environment
-        let place = try BucketPlace(artifacts, environment: environment)
+        let place = try S3Place(artifacts, environment: environment)
         let client = S3Client(place.bucket, credentials: try S3Credentials.find(environment: environment))
         do {
             let store = try BucketArtifactStore(client: client, prefix: place.prefix, folder: home.folder.appending(path: "bucket"))

@@ -128,6 +128,15 @@ extension InferenceDataPlane {
     }
 }
 
+/// Where models come from that are not in a server's folder yet.
+public protocol ModelSource: Sendable {
+    /// The names of all that are there.
+    func models() async throws -> [String]
+    /// Makes a model's folder, a path, hold what is there of it; without anything there, nothing of that stays. What others have
+    /// put into the folder does.
+    func bring(_ model: String, to folder: String) async throws
+}
+
 /// Controls one replica of a model server: the embedded one, or Triton.
 ///
 /// Versions stand beside one another; loading or unloading one never disturbs another. Every call is

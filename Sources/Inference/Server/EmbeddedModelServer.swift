@@ -57,7 +57,7 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
         _ names: [String],
         onFailure: (@Sendable (String, PlatformError) -> Void)? = nil
     ) async throws {
-        let models = names.contains("*") ? try control.repository.scan().sorted() : names
+        let models = names.contains("*") ? try await control.repository.names() : names
         for model in models {
             do {
                 try await control.load(model: model, try LoadRequest(model: model))

@@ -70,7 +70,7 @@ public struct ModelAdministration: Sendable {
         }
         guard !onlyReady else { return entries }
         let names = Set(known.map(\.model))
-        for model in try server.control.repository.scan().sorted() where !names.contains(model) {
+        for model in try await server.control.repository.names() where !names.contains(model) {
             entries.append(RepositoryEntry(name: model, version: "", state: "", reason: ""))
         }
         return entries

@@ -12,6 +12,7 @@ extension ModelControl {
     /// platform loaded by number are the reconciler's alone.
     func load(model: String, _ request: LoadRequest) async throws {
         do {
+            if request.files.isEmpty, (try? ModelName(model)) != nil { try await repository.refresh(model) }
             guard (try? ModelName(model)) != nil, !request.files.isEmpty || repository.holds(model) else {
                 throw PlatformError(
                     .unexpected,

@@ -1,14 +1,30 @@
 public import Foundation
 import SlipwayCore
+public import SlipwayInference
 
 /// The folder of models, in Triton's layout: `<model>/<version>/model.onnx`.
 ///
 /// A version appears whole or not at all: it is written beside its place and renamed.
 public struct ModelRepository: Sendable {
     public let folder: URL
+    /// Asked before each load; `nil`: the folder is all there is.
+    private let source: (any ModelSource)?
 
-    public init(folder: URL) {
+    public init(folder: URL, source: (any ModelSource)? = nil) {
         self.folder = folder
+        self.source = source
+    }
+
+    /// Brings a model here as it is at the source.
+    func refresh(_ model: String) async throws {
+        try await source?.bring(model, to: folder.appending(path: model).path)
+    }
+
+    /// Every model that could be loaded.
+    func names() async throws -> [String] {
+        let local = try scan()
+        guard let source else { return local.sorted() }
+        return Set(local).union(try await source.models()).sorted()
     }
 
     func model(_ name: String) -> ModelFolder {

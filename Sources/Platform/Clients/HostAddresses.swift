@@ -32,9 +32,9 @@ public enum HostAddresses {
     }
 
     private static func isAddress(_ host: String) -> Bool {
-        var four = in_addr()
-        var six = in6_addr()
-        return inet_pton(AF_INET, host, &four) == 1 || inet_pton(AF_INET6, host, &six) == 1
+        // Room for either kind. Bytes, as NIO's module claims the C structs where it is read before the C library's.
+        var address = [UInt8](repeating: 0, count: 16)
+        return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1
     }
 
     private static func resolve(_ host: String) -> Set<String> {

@@ -10,6 +10,8 @@ public struct S3Object: Equatable, Sendable {
     public let byteCount: Int64
     /// As its uploader wrote it down; a listing does not know it.
     public let digest: Digest?
+    /// As a listing has it: another one where the content is another.
+    public var etag: String?
 }
 
 extension S3Client {
@@ -130,7 +132,7 @@ extension S3Client {
                 guard let key = entry["Key"], let size = entry["Size"].flatMap({ Int64($0) }), key.hasPrefix(prefix) else {
                     throw PlatformError(.corrupt, "the listing of bucket '\(bucket.name)' has an entry without key or size")
                 }
-                found.append(S3Object(key: key, byteCount: size, digest: nil))
+                found.append(S3Object(key: key, byteCount: size, digest: nil, etag: entry["ETag"]))
             }
             guard page["IsTruncated"] == "true" else { return found }
             guard let next = page["NextContinuationToken"], next != token else {
