@@ -301,7 +301,7 @@ let modules: [Module] = [
         path: "Inference/Bucket",
         purpose: "Models in a bucket of any S3.",
         uses: ["SlipwayCore", "SlipwayInference", "SlipwayS3"],
-        tests: Tests(path: "Inference/Bucket", uses: ["SlipwayInference", "SlipwayS3"])
+        tests: Tests(path: "Inference/Bucket", uses: ["SlipwayInference", "SlipwayInferenceServer", "SlipwayONNXRuntime", "SlipwayS3"])
     ),
     Module(
         name: "SlipwayPyfunc",

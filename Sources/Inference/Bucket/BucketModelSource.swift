@@ -51,14 +51,17 @@ public struct BucketModelSource: ModelSource {
             }
             now[path] = stamp
         }
-        for path in before.keys where now[path] == nil { try? FileManager.default.removeItem(at: folder.appending(path: path)) }
-        if now.isEmpty {
-            try? FileManager.default.removeItem(at: folder.appending(path: Self.note))
-            Self.removeEmpty(folder)
-        } else {
-            try Data(JSONValue.object(now.mapValues { .string($0) }).canonicalText.utf8).write(to: folder.appending(path: Self.note), options: .atomic)
-            for path in before.keys where now[path] == nil { Self.removeEmpty(folder.appending(path: path).deletingLastPathComponent()) }
+        for path in before.keys where now[path] == nil {
+            let file = folder.appending(path: path)
+            try? FileManager.default.removeItem(at: file)
+            Self.removeEmpty(file.deletingLastPathComponent())
         }
+        let note = folder.appending(path: Self.note)
+        guard !now.isEmpty else {
+            try? FileManager.default.removeItem(at: note)
+            return Self.removeEmpty(folder)
+        }
+        try Data(JSONValue.object(now.mapValues { .string($0) }).canonicalText.utf8).write(to: note, options: .atomic)
     }
 
     private static func brought(in folder: URL) -> [String: String] {

@@ -1,7 +1,9 @@
 import Foundation
 import SlipwayCore
 import SlipwayInference
+import SlipwayInferenceServer
 import SlipwayModelBucket
+import SlipwayONNXRuntime
 import SlipwayS3
 import SlipwayTesting
 import Testing
@@ -44,6 +46,32 @@ struct BucketModelServerTests {
             #expect(!FileManager.default.fileExists(atPath: model.appending(path: "2").path))
             try await source.bring("never", to: folder.appending(path: "never").path)
             #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "never").path))
+        }
+    }
+
+    @Test("The model server serves what is in the bucket, newer versions after a load, and lists what it has not loaded")
+    func serve() async throws {
+        let runtime = try #require(ONNXRuntime.locateLibrary(folders: [packageRoot]), "no ONNX Runtime; make sets it up")
+        try await withBucket { client, folder in
+            let graphs = packageRoot.appending(path: "Tests/Inference/Models")
+            _ = try await client.put(file: graphs.appending(path: "affine.onnx").path, at: "affine/1/model.onnx")
+            _ = try await client.put(file: graphs.appending(path: "identity.onnx").path, at: "identity/1/model.onnx")
+            let source = BucketModelSource(client: client, prefix: "")
+            let server = EmbeddedModelServer(
+                repository: ModelRepository(folder: folder.appending(path: "models"), source: source),
+                runtime: ONNXRuntime(libraryPath: runtime)
+            )
+            let administration = ModelAdministration(server: server, isReady: nil)
+            try await server.loadAtStart(["affine"])
+            let first = try await administration.index(onlyReady: false)
+            #expect(first.map(\.name) == ["affine", "identity"] && first.map(\.state) == ["READY", ""])
+            _ = try await client.put(file: graphs.appending(path: "affine3.onnx").path, at: "affine/2/model.onnx")
+            try await server.loadAtStart(["*"])
+            let all = try await administration.index(onlyReady: true)
+            #expect(all.map { "\($0.name)/\($0.version)" } == ["affine/2", "identity/1"])
+            let missing = await #expect(throws: PlatformError.self) { try await server.loadAtStart(["never"]) }
+            #expect(missing?.message.contains("failed to poll from model repository") == true)
+            await server.stop()
         }
     }
 
