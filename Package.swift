@@ -570,12 +570,12 @@ if only?.contains("SlipwayReconciler") ?? true {
 // Every parser of outside bytes, with what must hold for any input. In the tests the kept corpus goes through
 // them; `SLIPWAY_FUZZ=1`, for `make fuzz`, builds libFuzzer's loop around the same files instead.
 let fuzzed = [
-    "SlipwayTrackingServer", "SlipwayTrackingSQLite", "SlipwayTracking", "SlipwayInference", "SlipwayGateway", "SlipwayHTTP",
-    "SlipwayRelease", "SlipwayPipeline", "SlipwayProof",
+    "SlipwayTrackingServer", "SlipwayTrackingSQLite", "SlipwayTracking", "SlipwayInference", "SlipwayInferenceMessages",
+    "SlipwayInferenceServer", "SlipwayGateway", "SlipwayHTTP", "SlipwayRelease", "SlipwayPipeline", "SlipwayProof",
 ]
 let isFuzzing = ProcessInfo.processInfo.environment["SLIPWAY_FUZZ"] != nil
 if fuzzed.allSatisfy(wanted.contains) {
-    let parts: [Outside] = [.grdb, .httpTypes, .hummingbird, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1]
+    let parts: [Outside] = [.grdb, .httpTypes, .hummingbird, .nioCore, .nioEmbedded, .nioHTTP1, .nioHTTPTypes, .nioHTTPTypesHTTP1, .swiftProtobuf]
     let uses = (["SlipwayCore", "SlipwayTesting"] + fuzzed).map { Target.Dependency(stringLiteral: $0) } + parts.map(\.product)
     targets.append(
         isFuzzing

@@ -94,7 +94,7 @@ extension FuzzTarget {
         }
     }
 
-    private static func expectWhole(_ tensors: [Tensor]) throws {
+    static func expectWhole(_ tensors: [Tensor]) throws {
         for tensor in tensors {
             switch tensor.storage {
             case .fixed(let bytes):
