@@ -13,10 +13,14 @@ extension FuzzTarget {
         "\u{0A}\u{01}m\u{2A}\u{15}\u{0A}\u{01}s\u{12}\u{05}BYTES\u{1A}\u{01}\u{02}*\u{06}B\u{01}aB\u{01}b2\u{03}\u{0A}\u{01}y",
         "\u{0A}\u{01}m\"\u{0F}\u{0A}\u{07}timeout\u{12}\u{04}\u{10}\u{05}\u{18}\u{01}",
     ]
+    /// A length past the end; fewer elements than the shape has.
+    private static let brokenGRPCSeeds = [
+        "\u{0A}\u{7F}m", "\u{0A}\u{01}m\u{2A}\u{12}\u{0A}\u{01}x\u{12}\u{05}INT32\u{1A}\u{01}\u{02}*\u{03}\u{12}\u{01}\u{01}",
+    ]
     private static let grpcWords = ["BOOL", "INT8", "INT32", "INT64", "UINT8", "UINT64", "FP16", "BF16", "FP32", "FP64", "BYTES", "timeout", "sequence_id"]
 
     /// What is accepted is a message for the reference's decoder too, and says the same to it.
-    static let grpcInfer = FuzzTarget(name: "grpc-infer", seeds: grpcSeeds, words: grpcWords) { input in
+    static let grpcInfer = FuzzTarget(name: "grpc-infer", seeds: grpcSeeds + brokenGRPCSeeds, words: grpcWords) { input in
         // Memory of exactly its size: a sanitizer sees a read past its end.
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(input.count, 1), alignment: 1)
         defer { copy.deallocate() }
