@@ -69,16 +69,18 @@ final class ScriptedUpstream: Sendable {
         let bound = channel.withLock { $0 }
         let port = bound?.localAddress?.port ?? 0
         try await bound?.close().get()
-        closeConnections()
+        await closeConnections()
         return port
     }
 
-    func closeConnections() {
+    /// Closes every connection, and returns when they are closed: none of them answers a request that follows.
+    func closeConnections() async {
         let channels = state.withLock { state in
             defer { state.channels = [] }
             return state.channels
         }
-        for channel in channels { channel.close(promise: nil) }
+        // One that the other side has ended already throws; it is closed all the same.
+        for channel in channels { _ = try? await channel.close().get() }
     }
 
     fileprivate func connected(_ channel: any Channel) {

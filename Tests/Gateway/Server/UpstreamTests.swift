@@ -108,7 +108,7 @@ struct UpstreamTests {
             let loop = MultiThreadedEventLoopGroup.singleton.next()
             for _ in 0..<20 {
                 try await fixture.expect(.ok, on: loop)
-                upstream.closeConnections()
+                await upstream.closeConnections()
             }
             upstream.plays([], otherwise: .answerAndClose)
             for _ in 0..<5 { try await fixture.expect(.ok, on: loop) }
