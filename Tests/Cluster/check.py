@@ -52,6 +52,8 @@ def main():
 def examine(root, helm, schemas, with_variants=True):
     """All rules over the tree below `root`; the variants take as long as the rest."""
     report, tree = Report(), Tree(root, helm)
+    if schemas.known:
+        schemas.learn(tree.definitions())
     try:
         tree.render()
         report.check("render", True, "")

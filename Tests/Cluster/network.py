@@ -70,8 +70,8 @@ def _doors(report, tree, entry, policies):
                 other = others.get(target)
                 if other is None:
                     continue
-                if other.absent or other.layer != "core":
-                    report.skip("network", f"{label(policy)}: the way into '{target}' is not looked at: {other.absent or 'its chart is of others'}")
+                if other.absent:
+                    report.skip("network", f"{label(policy)}: the way into '{target}' is not looked at: {other.absent}")
                     continue
                 pods = [pod_template(item)["metadata"]["labels"] for item in other.objects if pod_template(item)]
                 for port in rule["ports"]:

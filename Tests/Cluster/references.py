@@ -2,25 +2,42 @@
 
 import re
 
-from tree import containers, label, pod_template
+from tree import containers, label, pod_template, pods_of_operator
 
 ADDRESS = re.compile(r"(?:https?|s3)://(?P<host>[a-z0-9.-]+?)\.(?P<namespace>[a-z0-9-]+)\.svc(?:\.cluster\.local)?(?::(?P<port>\d+))?")
 
 
 def matches(selector, labels):
-    """matchLabels only: what these charts use. An empty selector takes everything."""
+    """Equality only. An empty selector takes everything."""
     return all((labels or {}).get(key) == value for key, value in (selector or {}).items())
+
+
+def selects(selector, labels):
+    """A whole selector, matchLabels and matchExpressions."""
+    labels = labels or {}
+
+    def holds(expression):
+        key, values = expression["key"], expression.get("values", [])
+        return {
+            "In": labels.get(key) in values, "NotIn": labels.get(key) not in values,
+            "Exists": key in labels, "DoesNotExist": key not in labels,
+        }[expression["operator"]]
+
+    return matches(selector.get("matchLabels"), labels) and all(holds(expression) for expression in selector.get("matchExpressions", []))
 
 
 def check(report, tree):
     for entry in tree.deployed:
         items = entry.objects
         pods = [(item, pod_template(item)) for item in items if pod_template(item)]
+        operated = [(item, pods_of_operator(item)) for item in items if pods_of_operator(item)]
         by_kind = {}
         for item in items:
             by_kind.setdefault(item["kind"], {})[item["metadata"]["name"]] = item
         for item in items:
-            _selectors(report, item, by_kind, pods)
+            _selectors(report, item, by_kind, pods + operated)
+            if item["kind"] == "ServiceMonitor":
+                _monitor(report, tree, entry, item)
         declared = {secret["name"]: set(secret["keys"]) for secret in tree.app(entry.app).get("secrets", [])}
         for item, template in pods:
             _names(report, item, template, by_kind, declared)
@@ -31,7 +48,7 @@ def _selectors(report, item, by_kind, pods):
     kind, spec, name = item["kind"], item.get("spec") or {}, label(item)
     templates = [template for _, template in pods]
 
-    def selects(selector, what="a pod"):
+    def some(selector):
         hits = [template for template in templates if matches(selector, template["metadata"].get("labels"))]
         report.check("selectors", hits, f"{name} selects no pod: {selector}")
         return hits
@@ -46,26 +63,41 @@ def _selectors(report, item, by_kind, pods):
             report.check("selectors", service and service["spec"].get("clusterIP") == "None" and matches(service["spec"]["selector"], labels),
                          f"{name} has no headless Service '{spec['serviceName']}'")
     elif kind == "Service" and spec.get("selector"):
-        hits = selects(spec["selector"])
+        hits = some(spec["selector"])
         for port in spec["ports"]:
             target = port.get("targetPort", port["port"])
             known = {value for template in hits for c in containers(template) for p in c.get("ports", []) for value in (p.get("name"), p["containerPort"])}
             report.check("ports", target in known, f"{name}: targetPort '{target}' is a port of no pod")
     elif kind == "PodDisruptionBudget":
-        selects(spec["selector"]["matchLabels"])
+        some(spec["selector"]["matchLabels"])
     elif kind == "NetworkPolicy" and spec["podSelector"].get("matchLabels"):
-        selects(spec["podSelector"]["matchLabels"])
-    elif kind == "ServiceMonitor":
-        services = [s for s in by_kind.get("Service", {}).values() if matches(spec["selector"]["matchLabels"], s["metadata"].get("labels"))]
-        report.check("selectors", services, f"{name} selects no Service")
-        for endpoint in spec["endpoints"]:
-            ports = {port["name"] for service in services for port in service["spec"]["ports"]}
-            report.check("selectors", endpoint["port"] in ports, f"{name}: no Service has the port '{endpoint['port']}'")
+        some(spec["podSelector"]["matchLabels"])
     elif kind == "HorizontalPodAutoscaler":
         target = by_kind.get(spec["scaleTargetRef"]["kind"], {}).get(spec["scaleTargetRef"]["name"])
         report.check("selectors", target, f"{name} scales nothing")
         report.check("selectors", not target or "replicas" not in target["spec"], f"{name} and its target both say how many replicas there are")
         report.check("selectors", spec["minReplicas"] <= spec["maxReplicas"], f"{name}: the least is more than the most")
+
+
+def _monitor(report, tree, entry, item):
+    """A ServiceMonitor finds a Service that has its ports, in its own namespace or in those that it names."""
+    spec, name = item["spec"], label(item)
+    namespaces = spec.get("namespaceSelector", {}).get("matchNames", [entry.namespace])
+    # Argo CD and the kubelets' Service, which the operator writes, come from outside of the tree.
+    watched = [other for other in tree.deployed if other.namespace in namespaces]
+    if not watched:
+        return
+    for other in watched:
+        if other.absent:
+            return report.skip("selectors", f"{name}: what it watches in '{other.namespace}' could not be rendered")
+    services = [
+        service for other in watched for service in other.objects
+        if service["kind"] == "Service" and selects(spec["selector"], service["metadata"].get("labels"))
+    ]
+    report.check("selectors", services, f"{name} selects no Service")
+    for endpoint in spec["endpoints"]:
+        ports = {port.get("name") for service in services for port in service["spec"]["ports"]}
+        report.check("selectors", endpoint["port"] in ports, f"{name}: no Service has the port '{endpoint['port']}'")
 
 
 def _names(report, item, template, by_kind, declared):

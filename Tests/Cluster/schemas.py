@@ -54,14 +54,22 @@ class Schemas:
     def __init__(self, folder):
         self.folder, self.known = Path(folder), {}
         for file in sorted(self.folder.glob("*.yaml")) if self.folder.is_dir() else []:
-            for definition in yaml.load_all(file.read_text(), Loader):
-                if not definition or definition.get("kind") != "CustomResourceDefinition":
-                    continue
-                spec = definition["spec"]
-                for version in spec["versions"]:
-                    key = (f"{spec['group']}/{version['name']}", spec["names"]["kind"])
-                    schema = strict(version["schema"]["openAPIV3Schema"])
-                    self.known[key] = jsonschema.Draft7Validator(schema)
+            self._read(file)
+
+    def learn(self, files):
+        """More definitions; what is known already stays as it is."""
+        for file in files:
+            self._read(file)
+
+    def _read(self, file):
+        for definition in yaml.load_all(file.read_text(), Loader):
+            if not definition or definition.get("kind") != "CustomResourceDefinition":
+                continue
+            spec = definition["spec"]
+            for version in spec["versions"]:
+                key = (f"{spec['group']}/{version['name']}", spec["names"]["kind"])
+                if key not in self.known:
+                    self.known[key] = jsonschema.Draft7Validator(strict(version["schema"]["openAPIV3Schema"]))
 
     def check(self, report, item, where):
         name = f"{where}: {item['kind']} '{item['metadata']['name']}'"

@@ -17,6 +17,10 @@ CLUSTER_KINDS = {
 }
 
 
+# Of the pods that the Prometheus operator makes: kind → its name in labels, its own port; all have the reloader beside.
+MADE_BY_OPERATOR = {"Prometheus": ("prometheus", 9090), "Alertmanager": ("alertmanager", 9093)}
+
+
 class RenderError(Exception):
     pass
 
@@ -84,7 +88,7 @@ class Tree:
             done = subprocess.run(command, capture_output=True, text=True, timeout=HELM_SECONDS_MAX)
         if done.returncode:
             raise RenderError(f"helm template {chart}: {done.stderr.strip()}")
-        return [item for item in yaml.safe_load_all(done.stdout) if item]
+        return [without_nulls(item) for item in yaml.safe_load_all(done.stdout) if item]
 
     def render(self):
         """Follows bootstrap → roots → parents → applications."""
@@ -145,6 +149,10 @@ class Tree:
                 item["metadata"].setdefault("namespace", spec["destination"]["namespace"])
         return objects, ""
 
+    def definitions(self):
+        """Files of definitions that vendored charts bring; the tree itself installs none of them."""
+        return sorted(self.root.glob("*/*/charts/**/crds/*.yaml"))
+
     def missing_dependencies(self, folder):
         chart = yaml.safe_load((folder / "Chart.yaml").read_text())
         for dependency in chart.get("dependencies", []):
@@ -153,6 +161,15 @@ class Tree:
             if not packed.exists() and not (folder / "charts" / name).is_dir():
                 return f"dependency '{name} {version}' of '{folder.name}'"
         return ""
+
+
+def without_nulls(value):
+    """An object as a server sees it: a field that is null is one that is not there."""
+    if isinstance(value, dict):
+        return {key: without_nulls(child) for key, child in value.items() if child is not None}
+    if isinstance(value, list):
+        return [without_nulls(child) for child in value]
+    return value
 
 
 def expand(made):
@@ -178,6 +195,20 @@ def pod_template(item):
     if kind == "Pod":
         return item
     return None
+
+
+def pods_of_operator(item):
+    """What the Prometheus operator makes of a custom object, as far as selectors and ports go; None for anything else."""
+    if item["kind"] not in MADE_BY_OPERATOR:
+        return None
+    name, port = MADE_BY_OPERATOR[item["kind"]]
+    own = item["metadata"]["name"]
+    labels = {
+        "app.kubernetes.io/name": name, "app.kubernetes.io/instance": own, "app.kubernetes.io/managed-by": "prometheus-operator",
+        name: own, "operator.prometheus.io/name": own, **item["spec"].get("podMetadata", {}).get("labels", {}),
+    }
+    ports = [{"name": item["spec"].get("portName", "web"), "containerPort": port}, {"name": "reloader-web", "containerPort": 8080}]
+    return {"metadata": {"labels": labels}, "spec": {"containers": [{"name": name, "ports": ports}]}}
 
 
 def containers(template):
