@@ -94,8 +94,7 @@ struct NoONNX: ModelRuntime {
 func fakePython(_ script: String, in folder: URL) throws -> String {
     let place = folder.appending(path: "python")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    try Data("#!/bin/sh\n\(script)\n".utf8).write(to: place)
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: place.path)
+    try writeShellScript(script, at: place)
     return place.path
 }
 

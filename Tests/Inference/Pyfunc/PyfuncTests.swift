@@ -141,14 +141,14 @@ struct PyfuncTests {
     @Test("A worker that never gets ready, or ends first, is a failed load in bounded time", .timeLimit(.minutes(2)))
     func badStarts() async throws {
         try await withScratchFolder { folder in
-            for (script, message) in [
-                ("sleep 600", "has not started within 1 s"),
-                ("echo broken >&2; exit 3", "it exited with code 3"),
-                ("printf 'this is no frame at all' >&0", "sent what is no answer"),
+            for (script, seconds, message) in [
+                ("sleep 600", 1, "has not started within 1 s"),
+                ("echo broken >&2; exit 3", 60, "it exited with code 3"),
+                ("printf 'this is no frame at all' >&0", 60, "sent what is no answer"),
             ] {
                 let fixture = PyfuncFixture(folder: folder, python: try fakePython(script, in: folder))
                 try fixture.pretend("m")
-                try fixture.configure("m", #"backend: "mlflow" parameters { key: "pyfunc.start_seconds" value { string_value: "1" } }"#)
+                try fixture.configure("m", #"backend: "mlflow" parameters { key: "pyfunc.start_seconds" value { string_value: "\#(seconds)" } }"#)
                 let error = await #expect(throws: PlatformError.self) { try await fixture.server.loadAtStart(["m"]) }
                 #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
                 await fixture.server.stop()

@@ -77,17 +77,12 @@ struct KubernetesClusterTests {
             let finder = ToolFinder(path: "\(folder.path)/bin", tree: folder.path)
             let error = try #require(throws: PlatformError.self) { try finder.require("helm", to: "render") }
             #expect(error.code == .failedPrecondition && error.remedy?.contains("ops/tools.sh") == true)
-            try script("", at: place.appending(path: "helm"))
+            try writeShellScript("", at: place.appending(path: "helm"))
             #expect(finder.find("helm") == place.appending(path: "helm").path)
             try FileManager.default.createDirectory(at: folder.appending(path: "bin"), withIntermediateDirectories: true)
-            try script("", at: folder.appending(path: "bin/helm"))
+            try writeShellScript("", at: folder.appending(path: "bin/helm"))
             #expect(finder.find("helm") == folder.appending(path: "bin/helm").path)
         }
-    }
-
-    private func script(_ body: String, at place: URL) throws {
-        try Data("#!/bin/sh\n\(body)".utf8).write(to: place)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: place.path)
     }
 
     /// A kubectl that notes its arguments and does what the body says.
@@ -98,7 +93,7 @@ struct KubernetesClusterTests {
         try await withScratchFolder { folder in
             let calls = folder.appending(path: "calls")
             let kubectl = folder.appending(path: "kubectl")
-            try script("echo \"$*\" >>'\(calls.path)'\n\(body)", at: kubectl)
+            try writeShellScript("echo \"$*\" >>'\(calls.path)'\n\(body)", at: kubectl)
             let cluster = KubernetesCluster(kubectl: kubectl.path, context: "test", namespace: "argocd", environment: ["PATH": "/usr/bin:/bin"])
             try await use(cluster) { try String(contentsOf: calls, encoding: .utf8).split(separator: "\n").map(String.init) }
         }

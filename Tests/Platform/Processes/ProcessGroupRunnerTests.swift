@@ -133,8 +133,7 @@ struct ProcessGroupRunnerTests {
     func relativeProgram() async throws {
         try await withScratchFolder { folder in
             let file = folder.appending(path: "tool")
-            try Data("#!/bin/sh\necho tool $1\n".utf8).write(to: file)
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+            try writeShellScript("echo tool $1", at: file)
             let lines = Lines()
             let command = Command(
                 arguments: ["./tool", "x"],
