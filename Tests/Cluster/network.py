@@ -3,7 +3,7 @@
 import ipaddress
 
 from references import matches
-from tree import label, pod_template
+from tree import label, pod_template, pods_of_operator
 
 NAMESPACE = "kubernetes.io/metadata.name"
 SYSTEM = {"kube-system"}
@@ -53,9 +53,11 @@ def _allowed(entry, pods, source, port):
         if item["kind"] != "NetworkPolicy" or not any(matches(item["spec"]["podSelector"].get("matchLabels"), labels) for labels in pods):
             continue
         for rule in item["spec"].get("ingress") or []:
-            if port in {p["port"] for p in rule["ports"]} and any(
-                (peer.get("namespaceSelector", {}).get("matchLabels") or {}).get(NAMESPACE) == source for peer in rule["from"]
-            ):
+            # Charts of others have rules without ports, for all of them, or without peers, for everybody.
+            ports, peers = rule.get("ports"), rule.get("from")
+            if (not ports or port in {p["port"] for p in ports}) and (not peers or any(
+                (peer.get("namespaceSelector", {}).get("matchLabels") or {}).get(NAMESPACE) == source for peer in peers
+            )):
                 return True
     return False
 
@@ -73,6 +75,7 @@ def _doors(report, tree, entry, policies):
                 if other.absent:
                     report.skip("network", f"{label(policy)}: the way into '{target}' is not looked at: {other.absent}")
                     continue
-                pods = [pod_template(item)["metadata"]["labels"] for item in other.objects if pod_template(item)]
+                made = [pod_template(item) or pods_of_operator(item) for item in other.objects]
+                pods = [template["metadata"].get("labels") for template in made if template]
                 for port in rule["ports"]:
                     report.check("network", _allowed(other, pods, entry.namespace, port["port"]), f"{label(policy)} leads to '{target}' port {port['port']}, which does not let it in")

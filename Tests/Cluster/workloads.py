@@ -18,8 +18,7 @@ def check(report, tree):
         labels = item["metadata"].get("labels") or {}
         report.check("labels", {"slipway.dev/layer", "slipway.dev/env"} <= set(labels), f"{label(item)} lacks the labels of layer and environment")
     for entry in tree.deployed:
-        # What we write ourselves is held to more than charts of others can be.
-        ours = (tree.root / "charts" / entry.app / "templates/_slipway.tpl").exists()
+        core = (tree.root / "charts" / entry.app / "templates/_slipway.tpl").exists()
         level = entry.application["spec"]["syncPolicy"]["managedNamespaceMetadata"]["labels"]["pod-security.kubernetes.io/enforce"]
         for item in entry.objects:
             _labels(report, entry, item)
@@ -30,7 +29,13 @@ def check(report, tree):
             if level == "restricted":
                 _restricted(report, item, template)
             for container in containers(template):
-                _container(report, item, container, registry, ours)
+                _container(report, item, container, registry, core, core and _ours(item))
+
+
+def _ours(item):
+    """Whether our own template made it: what we write is held to more than charts of others can be."""
+    labels = item["metadata"].get("labels") or {}
+    return labels.get("app.kubernetes.io/part-of") == "slipway" and "app.kubernetes.io/component" in labels
 
 
 def _secret(report, item):
@@ -56,7 +61,7 @@ def _labels(report, entry, item):
             continue
         labels = metadata.get("labels") or {}
         report.check("labels", all(labels.get(key) == value for key, value in wanted.items()), f"{where} lack the labels of layer and environment")
-    for claim in item.get("spec", {}).get("volumeClaimTemplates", []) if item["kind"] == "StatefulSet" else []:
+    for claim in item.get("spec", {}).get("volumeClaimTemplates", []) if item["kind"] == "StatefulSet" and _ours(item) else []:
         labels = claim["metadata"].get("labels") or {}
         report.check("labels", all(labels.get(key) == value for key, value in wanted.items()), f"a volume claim of {label(item)} lacks the labels")
 
@@ -85,7 +90,7 @@ def _restricted(report, item, template):
         must(not any(port.get("hostPort") for port in container.get("ports", [])), f"{title} takes a port of the host")
 
 
-def _container(report, item, container, registry, ours):
+def _container(report, item, container, registry, core, ours):
     name = f"{label(item)}, container '{container['name']}'"
     image = container.get("image", "")
     match = NAMED.match(image)
@@ -100,12 +105,12 @@ def _container(report, item, container, registry, ours):
         report.check("ports", len(title) <= 15, f"{name}: port name '{title}' is longer than 15 characters")
         numbers.add(key)
         names.add(title)
-    if not ours:
+    if not core:
         return
     host = image.split("/")[0]
     report.check("images", image.startswith(registry + "/") or "." in host, f"{name}: image '{image}' names no registry")
     own = container.get("securityContext") or {}
-    report.check("pod-security", own.get("readOnlyRootFilesystem") is True, f"{name}: its root file system can be written")
+    report.check("pod-security", not ours or own.get("readOnlyRootFilesystem") is True, f"{name}: its root file system can be written")
     resources = container.get("resources") or {}
     report.check("resources", {"cpu", "memory"} <= set(resources.get("requests") or {}), f"{name} requests no cpu or memory")
     report.check("resources", "memory" in (resources.get("limits") or {}), f"{name} has no limit of memory")
