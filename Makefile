@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-engines demo soak crash artifacts cycles pressure recipes bench bench-tracking lint clean lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
+.PHONY: help setup build test test-engines demo soak crash artifacts cycles pressure recipes bench bench-tracking lint clean charts lint-cluster test-cluster lint-baseline features proof-core proof-optional proof-e2e optional-on optional-off fuzz import
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,9 +85,13 @@ lint-cluster: ## The GitOps tree, rendered and checked as a cluster would see it
 	@bash ops/tools.sh
 	@bash ops/timed.sh "cluster checks" .tools/venv/bin/python Tests/Cluster/check.py
 
+charts: ## The charts of others that ours depend on, so that lint-cluster checks them too
+	@bash ops/timed.sh charts bash ops/charts.sh
+
 test-cluster: ## Breaks copies of the GitOps tree, each rule once; the probes
 	@bash ops/tools.sh
 	@bash ops/timed.sh "probes" .tools/venv/bin/python Tests/Cluster/test_probe.py
+	@bash ops/timed.sh "rules for charts of others" .tools/venv/bin/python Tests/Cluster/test_charts_of_others.py
 	@bash ops/timed.sh "broken trees" .tools/venv/bin/python Tests/Cluster/breakages.py
 
 lint-baseline: ## Alerts and their cases, runbooks, dashboards, log pipeline, values, secrets

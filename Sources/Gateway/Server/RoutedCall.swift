@@ -10,6 +10,13 @@ enum AnswerFormat: Sendable {
     case nested
     /// A body of the Open Inference Protocol, with these outputs as binary.
     case tensors(BinaryOutputs)
+
+    var binary: BinaryOutputs {
+        switch self {
+        case .nested: .none
+        case .tensors(let binary): binary
+        }
+    }
 }
 
 /// A request that has its variant: from here on it is that variant's, whatever happens to the routes.
@@ -60,6 +67,7 @@ struct RoutedCall: Sendable {
             defer { mirrored?.offer(response.outputs) }
             let (outcome, refusal) = judge(response.outputs)
             if let refusal { return end(outcome, refusal.response(style, headers: target.headers), because: refusal) }
+            if let refusal = InferenceBody.refusal(of: response, binary: format.binary) { return finish(failure: refusal) }
             return end(outcome, write(response))
         case .failure(let error):
             return finish(failure: error)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 // The version of the table that is asked for: the oldest that has every entry used here.
-enum { API_VERSION = 11 };
+enum { API_VERSION = 15 };
 
 // Positions in the table.
 enum {
@@ -32,7 +32,6 @@ enum {
     CREATE_TENSOR = 48,
     CREATE_TENSOR_WITH_DATA = 49,
     TENSOR_DATA = 51,
-    FILL_STRINGS = 52,
     STRINGS_BYTES = 53,
     STRINGS_CONTENT = 54,
     CAST_TO_TENSOR_INFO = 55,
@@ -51,6 +50,7 @@ enum {
     RELEASE_TENSOR_INFO = 99,
     RELEASE_SESSION_OPTIONS = 100,
     ADD_CONFIG_ENTRY = 130,
+    STRING_BUFFER = 252,
 };
 
 typedef void *status;
@@ -106,7 +106,7 @@ char *slipway_ort_open(const char *path, slipway_ort **out) {
     if (!library->table) {
         free(library);
         dlclose(handle);
-        return strdup("the library is older than ONNX Runtime 1.11");
+        return strdup("the library is older than ONNX Runtime 1.15");
     }
     // 4: only fatal messages; every failure comes back as a status anyway.
     char *failure = message_of(library, CALL(library, CREATE_ENV, status (*)(int, const char *, void **))(
@@ -270,9 +270,16 @@ static char *make_input(const slipway_ort *library, const slipway_ort_tensor *te
     char *failure = message_of(
         library, CALL(library, CREATE_TENSOR, status (*)(void *, const int64_t *, size_t, int, void **))(
                      library->allocator, tensor->shape, tensor->rank, tensor->element_type, value));
-    if (failure || tensor->string_count == 0) return failure;
-    return message_of(library, CALL(library, FILL_STRINGS, status (*)(void *, const char *const *, size_t))(
-                                   *value, tensor->strings, tensor->string_count));
+    const char *next = tensor->strings;
+    for (size_t index = 0; !failure && index < tensor->string_count; index++) {
+        size_t bytes = tensor->string_bytes[index];
+        char *place = NULL;
+        failure = message_of(library, CALL(library, STRING_BUFFER, status (*)(void *, size_t, size_t, char **))(
+                                          *value, index, bytes, &place));
+        if (!failure && bytes > 0) memcpy(place, next, bytes);
+        next += bytes;
+    }
+    return failure;
 }
 
 // Graphs with more inputs or outputs than this are refused: the arrays below live on the stack.

@@ -9,9 +9,10 @@ public enum BinaryTensor {
         _ part: UnsafeRawBufferPointer,
         type: DataType,
         count: Int,
-        name: String
+        name: String,
+        model: String
     ) throws(PlatformError) -> TensorStorage {
-        guard let width = type.width else { return .strings(try readStrings(part, count: count, name: name)) }
+        guard let width = type.width else { return .strings(try readStrings(part, count: count, name: name, model: model)) }
         guard part.count == count * width else {
             throw PlatformError(
                 .invalidArgument,
@@ -31,26 +32,38 @@ public enum BinaryTensor {
     private static func readStrings(
         _ part: UnsafeRawBufferPointer,
         count: Int,
-        name: String
+        name: String,
+        model: String
     ) throws(PlatformError) -> [[UInt8]] {
         var items: [[UInt8]] = []
         var offset = 0
         while offset < part.count {
-            guard offset + 4 <= part.count, items.count < count else { throw wrongStrings(name, count: count) }
+            guard items.count < count else {
+                throw PlatformError(
+                    .invalidArgument,
+                    "unexpected number of string elements \(count + 1) for inference input '\(name)' for model '\(model)', expecting \(count)"
+                )
+            }
+            guard offset + 4 <= part.count else { throw brokenString(name, model) }
             let length = Int(UInt32(littleEndian: part.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
             offset += 4
-            guard length <= part.count - offset else { throw wrongStrings(name, count: count) }
+            guard length <= part.count - offset else { throw brokenString(name, model) }
             items.append([UInt8](part[offset..<offset + length]))
             offset += length
         }
-        guard items.count == count else { throw wrongStrings(name, count: count) }
+        guard items.count == count else {
+            throw PlatformError(
+                .invalidArgument,
+                "expected \(count) string elements for inference input '\(name)' for model '\(model)', got \(items.count)"
+            )
+        }
         return items
     }
 
-    private static func wrongStrings(_ name: String, count: Int) -> PlatformError {
+    private static func brokenString(_ name: String, _ model: String) -> PlatformError {
         PlatformError(
             .invalidArgument,
-            "the binary part of tensor '\(name)' is not \(count) byte strings, each behind its 4-byte length"
+            "incomplete string data for inference input '\(name)' for model '\(model)': each element is its 4-byte length and that many bytes"
         )
     }
 

@@ -17,7 +17,11 @@ extension InferenceBody {
         ]
         if let id = request.id { head["id"] = .string(id) }
         if !request.outputs.isEmpty {
-            head["outputs"] = .array(request.outputs.map { ["name": .string($0), "parameters": ["binary_data": true]] })
+            head["outputs"] = .array(request.outputs.map { output in
+                var parameters: JSONValue = ["binary_data": true]
+                if let classes = request.classes[output] { parameters = ["binary_data": true, "classification": .int(Int64(classes))] }
+                return ["name": .string(output), "parameters": parameters]
+            })
         }
         var body = JSONValue.object(head).canonicalBytes
         let jsonBytes = body.count

@@ -1,4 +1,4 @@
-import SlipwayCore
+public import SlipwayCore
 
 /// How many bytes a written body has.
 public struct WrittenBody: Sendable, Equatable {
@@ -8,6 +8,22 @@ public struct WrittenBody: Sendable, Equatable {
 }
 
 extension InferenceBody {
+    /// Why a response cannot be written as it was asked for: outputs that have no JSON form.
+    public static func refusal(of response: InferenceResponse, binary: BinaryOutputs) -> PlatformError? {
+        for output in response.outputs where !binary.wants(output.name) {
+            let reason: String
+            switch output.type {
+            case .fp16, .bf16: reason = "sending \(output.type.rawValue) data via JSON is not supported"
+            case .bytes:
+                guard case .strings(let items) = output.storage, !items.allSatisfy(TextOutput.isUTF8) else { continue }
+                reason = "sending BYTES data that is not UTF-8 via JSON is not supported"
+            default: continue
+            }
+            return PlatformError(.invalidArgument, "\(reason). Please use the binary data format for output '\(output.name)'")
+        }
+        return nil
+    }
+
     /// An upper bound of what ``write(_:binary:into:)`` writes.
     public static func bytesMax(of response: InferenceResponse, binary: BinaryOutputs) -> Int {
         var count = 128 + TextOutput.quotedBytesMax(response.model.utf8.count)

@@ -72,7 +72,7 @@ extension InferenceBody {
         guard !inputs.isEmpty else {
             throw PlatformError(.invalidArgument, "the request has no 'inputs'")
         }
-        request.inputs = try tensors(inputs, body: body, json: json)
+        request.inputs = try tensors(inputs, body: body, json: json, model: model)
         return ParsedInference(request: request, binary: binary)
     }
 
@@ -100,7 +100,7 @@ extension InferenceBody {
         guard let version else {
             throw PlatformError(.invalidArgument, "the response names no 'model_version'")
         }
-        let tensors = try tensors(outputs, body: body, json: json)
+        let tensors = try tensors(outputs, body: body, json: json, model: model)
         return InferenceResponse(model: model, version: version, id: id, outputs: tensors)
     }
 
@@ -153,6 +153,7 @@ extension InferenceBody {
         try readTensors(&scanner, into: &wanted, what: "outputs")
         for output in wanted {
             request.outputs.append(output.name)
+            if output.classes > 0 { request.classes[output.name] = output.classes }
             if let wantsBinary = output.wantsBinary { binary.named[output.name] = wantsBinary }
         }
     }
@@ -180,7 +181,8 @@ extension InferenceBody {
     private static func tensors(
         _ wire: [WireTensor],
         body: UnsafeRawBufferPointer,
-        json: UnsafeRawBufferPointer
+        json: UnsafeRawBufferPointer,
+        model: String
     ) throws(PlatformError) -> [Tensor] {
         var binaryOffset = json.count
         var tensors: [Tensor] = []
@@ -188,7 +190,7 @@ extension InferenceBody {
         for tensor in wire {
             // JSON elements must lie in the JSON part, binary ones behind it.
             let bytes = tensor.binaryBytes == nil ? json : body
-            tensors.append(try tensor.tensor(in: bytes, binaryOffset: &binaryOffset))
+            tensors.append(try tensor.tensor(in: bytes, binaryOffset: &binaryOffset, model: model))
         }
         guard binaryOffset == body.count else {
             throw PlatformError(.invalidArgument, "\(body.count - binaryOffset) bytes follow the last tensor")

@@ -5,7 +5,7 @@ public enum InferenceLimits {
     /// The same over gRPC: a tensor of the largest body still fits with its heads.
     public static let messageBytesMax = bodyBytesMax + (1 << 20)
     /// How deep `data` and `parameters` may nest.
-    public static let depthMax = 32
+    public static let depthMax = 100
     public static let tensorsMax = 256
     public static let dimensionsMax = 16
     public static let elementsMax = 64 << 20

@@ -41,7 +41,9 @@ extension InferenceMessage {
                 inputs.append(try MessageTensor(try reader.part()))
             case (6, .bytes):
                 guard request.outputs.count < InferenceLimits.tensorsMax else { throw tooMany("outputs") }
-                request.outputs.append(try readOutput(try reader.part()))
+                let (output, classes) = try readOutput(try reader.part())
+                request.outputs.append(output)
+                if classes > 0 { request.classes[output] = classes }
             case (7, .bytes):
                 guard raw.count < InferenceLimits.tensorsMax else { throw tooMany("raw_input_contents") }
                 raw.append(try reader.part())
@@ -96,7 +98,7 @@ extension InferenceMessage {
             guard !raw.isEmpty || !input.contents.isEmpty || input.shape.contains(0) else {
                 throw PlatformError(.invalidArgument, "unable to find data for input tensor '\(input.name)' for model '\(model)' in request.")
             }
-            tensors.append(try raw.isEmpty ? input.tensor() : input.tensor(raw: raw[index]))
+            tensors.append(try raw.isEmpty ? input.tensor() : input.tensor(raw: raw[index], model: model))
         }
         return tensors
     }
@@ -117,22 +119,27 @@ extension InferenceMessage {
         }
     }
 
-    private static func readOutput(_ part: UnsafeRawBufferPointer) throws(PlatformError) -> String {
+    /// - Returns: The output's name, and how many classes are wanted; 0: the tensor itself.
+    private static func readOutput(_ part: UnsafeRawBufferPointer) throws(PlatformError) -> (name: String, classes: Int) {
         var name = ""
+        var classes = 0
         var reader = ProtobufReader(part)
         while let field = try reader.next() {
             switch (field.number, field.wire) {
             case (1, .bytes): name = try reader.text(bytesMax: InferenceLimits.nameBytesMax)
             case (2, .bytes):
                 let (key, value) = try parameter(try reader.part())
-                if key == "classification", !value.isZero {
-                    throw PlatformError(.invalidArgument, "the classification extension is not supported")
+                if key == "classification" {
+                    guard let number = value.number, number >= 0, number <= InferenceLimits.elementsMax else {
+                        throw PlatformError(.invalidArgument, "parameter 'classification' is not a number of classes")
+                    }
+                    classes = Int(number)
                 }
                 try refuseSharedMemory(key)
             default: try reader.skip(field)
             }
         }
-        return name
+        return (name, classes)
     }
 
     static func refuseSharedMemory(_ parameter: String) throws(PlatformError) {

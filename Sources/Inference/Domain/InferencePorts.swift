@@ -69,6 +69,8 @@ public struct InferenceRequest: Sendable {
     public var inputs: [Tensor]
     /// Names of the outputs wanted; empty: all.
     public var outputs: [String]
+    /// Output → of how many of its largest elements the client wants the classes instead; see the classification extension.
+    public var classes: [String: Int] = [:]
     /// The longest that the request may wait for its run, in microseconds; `nil` or 0: as the model says.
     public var timeoutMicroseconds: Int?
     /// Set when the client is gone; a request that has not begun is then dropped.

@@ -16,6 +16,8 @@ struct JSONScanner {
         PlatformError(.invalidArgument, "the request is not valid JSON at byte \(offset): \(what)")
     }
 
+    var tooDeep: PlatformError { mistake("JSON nesting depth exceeds maximum allowed limit (\(InferenceLimits.depthMax))") }
+
     /// The byte at the offset, or 0 at the end (which no JSON text contains outside strings).
     @inline(__always)
     var current: UInt8 { offset < bytes.count ? bytes[offset] : 0 }
@@ -153,7 +155,7 @@ struct JSONScanner {
 
     /// Goes past one value of any kind.
     mutating func skipValue(depth: Int = 0) throws(PlatformError) {
-        guard depth <= InferenceLimits.depthMax else { throw mistake("nested deeper than \(InferenceLimits.depthMax)") }
+        guard depth <= InferenceLimits.depthMax else { throw tooDeep }
         skipSpace()
         switch current {
         case UInt8(ascii: "{"):

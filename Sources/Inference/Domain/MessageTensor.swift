@@ -47,13 +47,13 @@ struct MessageTensor {
 
     private func declared() throws(PlatformError) -> (type: DataType, count: Int) {
         guard let type else { throw PlatformError(.invalidArgument, "tensor '\(name)' has no 'datatype'") }
-        return (type, try WireTensor.elementCount(shape, name: name))
+        return (type, try WireTensor.elementCount(shape, of: type, name: name))
     }
 
     /// With the elements of `raw_input_contents`.
-    func tensor(raw: UnsafeRawBufferPointer) throws(PlatformError) -> Tensor {
+    func tensor(raw: UnsafeRawBufferPointer, model: String) throws(PlatformError) -> Tensor {
         let (type, count) = try declared()
-        let storage = try BinaryTensor.read(raw, type: type, count: count, name: name)
+        let storage = try BinaryTensor.read(raw, type: type, count: count, name: name, model: model)
         return Tensor(name: name, type: type, shape: shape, storage: storage)
     }
 

@@ -16,6 +16,9 @@ public enum TensorCheck {
                 remedy: "it has \(names(signature.outputs))"
             )
         }
+        for (index, name) in request.outputs.enumerated() where request.outputs[..<index].contains(name) {
+            throw PlatformError(.invalidArgument, "output '\(name)' already exists in request")
+        }
         guard request.inputs.count == signature.inputs.count else { throw wrongCount(request, signature) }
         for (index, spec) in signature.inputs.enumerated() {
             // Clients nearly always send the graph's order.

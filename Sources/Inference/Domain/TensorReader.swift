@@ -95,7 +95,7 @@ struct TensorReader {
             if scanner.take(UInt8(ascii: "[")) {
                 depth += 1
                 guard depth <= InferenceLimits.depthMax else {
-                    throw scanner.mistake("nested deeper than \(InferenceLimits.depthMax)")
+                    throw scanner.tooDeep
                 }
                 scanner.skipSpace()
                 guard scanner.current == UInt8(ascii: "]") else { continue }

@@ -109,5 +109,9 @@ struct TextOutput {
         putQuoted(text.utf8)
     }
 
+    static func isUTF8(_ bytes: [UInt8]) -> Bool {
+        bytes.allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil
+    }
+
     static func quotedBytesMax(_ count: Int) -> Int { count * 6 + 2 }
 }

@@ -10,6 +10,8 @@ struct WireTensor {
     var binaryBytes: Int?
     /// For a requested output: whether it is wanted as binary.
     var wantsBinary: Bool?
+    /// For a requested output: how many classes are wanted; 0: the tensor itself.
+    var classes = 0
 
     static func read(_ scanner: inout JSONScanner) throws(PlatformError) -> WireTensor {
         var tensor = WireTensor()
@@ -32,11 +34,12 @@ struct WireTensor {
     /// The tensor with its elements, from `data` or from the binary part at `binaryOffset`, which moves on.
     func tensor(
         in bytes: UnsafeRawBufferPointer,
-        binaryOffset: inout Int
+        binaryOffset: inout Int,
+        model: String
     ) throws(PlatformError) -> Tensor {
         guard let type else { throw PlatformError(.invalidArgument, "tensor '\(name)' has no 'datatype'") }
         guard let shape else { throw PlatformError(.invalidArgument, "tensor '\(name)' has no 'shape'") }
-        let count = try Self.elementCount(shape, name: name)
+        let count = try Self.elementCount(shape, of: type, name: name)
         if let binaryBytes {
             guard dataOffset == nil else {
                 throw PlatformError(.invalidArgument, "tensor '\(name)' has both 'data' and 'binary_data_size'")
@@ -49,7 +52,7 @@ struct WireTensor {
             }
             let part = UnsafeRawBufferPointer(rebasing: bytes[binaryOffset..<binaryOffset + binaryBytes])
             binaryOffset += binaryBytes
-            let storage = try BinaryTensor.read(part, type: type, count: count, name: name)
+            let storage = try BinaryTensor.read(part, type: type, count: count, name: name, model: model)
             return Tensor(name: name, type: type, shape: shape, storage: storage)
         }
         guard let dataOffset else {
@@ -59,14 +62,21 @@ struct WireTensor {
         return Tensor(name: name, type: type, shape: shape, storage: try reader.read())
     }
 
-    static func elementCount(_ shape: [Int], name: String) throws(PlatformError) -> Int {
+    static func elementCount(_ shape: [Int], of type: DataType, name: String) throws(PlatformError) -> Int {
+        guard !shape.contains(0) else { return 0 }
         var count = 1
         for dimension in shape {
             let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
-            guard !overflow, product <= InferenceLimits.elementsMax else {
-                throw PlatformError(.invalidArgument, "tensor '\(name)' has more than \(InferenceLimits.elementsMax) elements")
+            guard !overflow else {
+                throw PlatformError(.invalidArgument, "the shape of input '\(name)' causes total element count to exceed maximum size of \(Int.max)")
             }
             count = product
+        }
+        guard !count.multipliedReportingOverflow(by: type.width ?? 1).overflow else {
+            throw PlatformError(.invalidArgument, "byte size overflow for input '\(name)': its shape has \(count) elements")
+        }
+        guard count <= InferenceLimits.elementsMax else {
+            throw PlatformError(.invalidArgument, "tensor '\(name)' has more than \(InferenceLimits.elementsMax) elements")
         }
         return count
     }
@@ -85,7 +95,14 @@ struct WireTensor {
             guard shape.count < InferenceLimits.dimensionsMax else {
                 throw scanner.mistake("a shape of more than \(InferenceLimits.dimensionsMax) dimensions")
             }
-            shape.append(Int(try scanner.integer(from: 0, to: Int64(InferenceLimits.elementsMax))))
+            let dimension = try scanner.integer(from: .min, to: .max)
+            guard dimension >= 0 else {
+                throw PlatformError(
+                    .invalidArgument,
+                    "Unable to parse 'shape': attempt to access JSON non-unsigned-integer as unsigned-integer: a dimension is \(dimension)"
+                )
+            }
+            shape.append(Int(dimension))
         }
         return shape
     }
@@ -93,12 +110,12 @@ struct WireTensor {
     private mutating func readParameters(_ scanner: inout JSONScanner) throws(PlatformError) {
         var size: Int?
         var wanted: Bool?
+        var classes = 0
         try scanner.object { scanner, key throws(PlatformError) in
             switch key {
             case "binary_data_size": size = Int(try scanner.integer(from: 0, to: Int64(InferenceLimits.bodyBytesMax)))
             case "binary_data": wanted = try scanner.bool()
-            case "classification":
-                throw PlatformError(.invalidArgument, "the classification extension is not supported")
+            case "classification": classes = Int(try scanner.integer(from: 0, to: Int64(InferenceLimits.elementsMax)))
             case "shared_memory_region":
                 throw PlatformError(.invalidArgument, "shared memory is not supported", remedy: "send the tensor in the request")
             default: try scanner.skipValue()
@@ -106,6 +123,7 @@ struct WireTensor {
         }
         binaryBytes = size
         wantsBinary = wanted
+        self.classes = classes
     }
 
     /// Past `data` without reading its numbers: its type may not be known yet.

@@ -31,10 +31,7 @@ final class ONNXSession: ModelSession, @unchecked Sendable {
     }
 
     func run(inputs: [Tensor], outputs: [String]) throws -> [Tensor] {
-        let texts = inputs.map { CStrings(of: $0.storage) }
-        for (text, input) in zip(texts, inputs) where text?.holdsNUL == true {
-            throw PlatformError(.invalidArgument, "input '\(input.name)' has a string with a NUL byte, which ONNX Runtime cannot take")
-        }
+        let texts = inputs.map { JoinedStrings(of: $0.storage) }
         var values = [OpaquePointer?](repeating: nil, count: outputs.count)
         let outputNames = try outputs.map { name -> UnsafePointer<CChar>? in try cName(name) }
         // All shapes in one array: the C side points into it.
@@ -64,7 +61,7 @@ final class ONNXSession: ModelSession, @unchecked Sendable {
 
     private func cTensor(
         _ tensor: Tensor,
-        texts: CStrings?,
+        texts: JoinedStrings?,
         shape: UnsafePointer<Int64>?
     ) throws(PlatformError) -> slipway_ort_tensor {
         var value = slipway_ort_tensor()
@@ -77,7 +74,8 @@ final class ONNXSession: ModelSession, @unchecked Sendable {
             value.data = bytes.pointer
             value.bytes = bytes.count
         case .strings(let items):
-            value.strings = texts.map { UnsafePointer($0.pointers) }
+            value.strings = texts.map { UnsafePointer($0.bytes) }
+            value.string_bytes = texts.map { UnsafePointer($0.counts) }
             value.string_count = items.count
         }
         return value
@@ -179,27 +177,25 @@ private final class ONNXValue {
     }
 }
 
-/// NUL-terminated copies of a BYTES tensor's elements.
-private final class CStrings {
-    let pointers: UnsafeMutablePointer<UnsafePointer<CChar>?>
-    let holdsNUL: Bool
-    private let count: Int
+/// The elements of a BYTES tensor one after another, whatever their bytes.
+private final class JoinedStrings {
+    let bytes: UnsafeMutablePointer<CChar>
+    let counts: UnsafeMutablePointer<Int>
 
     init?(of storage: TensorStorage) {
         guard case .strings(let items) = storage else { return nil }
-        count = items.count
-        pointers = .allocate(capacity: max(items.count, 1))
-        holdsNUL = items.contains { $0.contains(0) }
+        bytes = .allocate(capacity: max(items.reduce(0) { $0 + $1.count }, 1))
+        counts = .allocate(capacity: max(items.count, 1))
+        var offset = 0
         for (index, item) in items.enumerated() {
-            let copy = UnsafeMutablePointer<CChar>.allocate(capacity: item.count + 1)
-            for (offset, byte) in item.enumerated() { copy[offset] = CChar(bitPattern: byte) }
-            copy[item.count] = 0
-            pointers[index] = UnsafePointer(copy)
+            item.withUnsafeBytes { UnsafeMutableRawPointer(bytes + offset).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(bytes), byteCount: $0.count) }
+            counts[index] = item.count
+            offset += item.count
         }
     }
 
     deinit {
-        for index in 0..<count { pointers[index]?.deallocate() }
-        pointers.deallocate()
+        bytes.deallocate()
+        counts.deallocate()
     }
 }

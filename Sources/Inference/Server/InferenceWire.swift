@@ -63,13 +63,7 @@ public enum InferenceWire {
         binary: BinaryOutputs,
         encoding: BodyEncoding? = nil
     ) -> FastResponse {
-        for output in response.outputs where output.type == .fp16 || output.type == .bf16 {
-            guard !binary.wants(output.name) else { continue }
-            return PlatformError(
-                .invalidArgument,
-                "sending \(output.type.rawValue) data via JSON is not supported. Please use the binary data format for output '\(output.name)'"
-            ).inferenceResponse
-        }
+        if let refusal = InferenceBody.refusal(of: response, binary: binary) { return refusal.inferenceResponse }
         var body = ByteBuffer()
         var jsonBytes: Int?
         body.writeWithUnsafeMutableBytes(minimumWritableBytes: InferenceBody.bytesMax(of: response, binary: binary)) { space in

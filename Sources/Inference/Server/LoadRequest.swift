@@ -44,6 +44,10 @@ struct LoadRequest: Sendable {
         guard key.hasPrefix("file:"), !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }), path.utf8.count <= 1024 else {
             throw PlatformError(.invalidArgument, "parameter '\(key.prefix(200))' is not 'file:<version>/<file name>'")
         }
+        guard parts.allSatisfy({ $0.utf8.count <= Int(NAME_MAX) }) else {
+            // As Triton answers it.
+            throw PlatformError(.unexpected, "failed to poll from model repository: a name in '\(key.prefix(40))…' is longer than \(NAME_MAX) bytes")
+        }
         return String(path)
     }
 

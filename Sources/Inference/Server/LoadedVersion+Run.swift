@@ -21,7 +21,7 @@ extension LoadedVersion {
                 computeNanoseconds: nanoseconds,
                 now: Timestamp(Date()).milliseconds
             )
-            return .success(response(to: request, tensors))
+            return response(to: request, tensors)
         } catch {
             let nanoseconds = Int(VersionScheduler.now - start)
             counters.modelFailures.wrappingIncrement(ordering: .relaxed)
@@ -77,14 +77,20 @@ extension LoadedVersion {
                 now: milliseconds
             )
             inFlight.wrappingDecrement(ordering: .releasing)
-            return .success(response(to: entry.request, tensors))
+            return response(to: entry.request, tensors)
         }
     }
 
     /// What a request counts in statistics: its rows, where the model has a batch dimension.
     private func counted(_ rows: Int) -> Int { policy.rowsMax > 0 ? rows : 1 }
 
-    private func response(to request: InferenceRequest, _ outputs: [Tensor]) -> InferenceResponse {
-        InferenceResponse(model: model, version: version, id: request.id, outputs: outputs)
+    private func response(to request: InferenceRequest, _ outputs: [Tensor]) -> Result<InferenceResponse, PlatformError> {
+        guard !request.classes.isEmpty else {
+            return .success(InferenceResponse(model: model, version: version, id: request.id, outputs: outputs))
+        }
+        return Result { () throws(PlatformError) in
+            let outputs = try classification.classified(outputs, classes: request.classes)
+            return InferenceResponse(model: model, version: version, id: request.id, outputs: outputs)
+        }
     }
 }

@@ -11,6 +11,7 @@ final class LoadedVersion: Sendable {
     let signature: ModelSignature
     let outputNames: [String]
     let configuration: VersionConfiguration
+    let classification: Classification
     /// How requests are gathered and run.
     let policy: BatchingPolicy
     /// What it was made of: a load of the same changes nothing.
@@ -36,6 +37,7 @@ final class LoadedVersion: Sendable {
         session: any ModelSession,
         rowNanoseconds: Int,
         configuration: VersionConfiguration,
+        labels: [String: [String]] = [:],
         pools: RunPools,
         stamp: VersionStamp,
         origin: VersionSource.Origin = .number,
@@ -47,6 +49,7 @@ final class LoadedVersion: Sendable {
         self.signature = configuration.signature
         self.outputNames = configuration.signature.outputs.map(\.name)
         self.configuration = configuration
+        self.classification = Classification(labels: labels, isBatching: configuration.isBatching)
         self.policy = configuration.policy
         self.stamp = stamp
         self.bytes = bytes
@@ -141,4 +144,6 @@ public enum ServingLimits {
     /// The largest body of `load`, which may carry a model file.
     static let loadBytesMax = 1 << 30
     static let versionsMax = 10_000
+    /// A file of labels.
+    static let labelBytesMax = 16 << 20
 }

@@ -100,7 +100,7 @@ public enum ServerDescription {
     public static let version = "0.1.0"
     /// Exactly what is supported.
     public static let extensions = [
-        "model_repository", "model_repository(unload_dependents)", "schedule_policy", "model_configuration",
+        "classification", "model_repository", "model_repository(unload_dependents)", "schedule_policy", "model_configuration",
         "binary_tensor_data", "parameters", "statistics",
     ]
 }

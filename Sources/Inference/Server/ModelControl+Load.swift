@@ -12,6 +12,7 @@ extension ModelControl {
     /// platform loaded by number are the reconciler's alone.
     func load(model: String, _ request: LoadRequest) async throws {
         do {
+            try Self.checkName(model)
             if request.files.isEmpty, (try? ModelName(model)) != nil { try await repository.refresh(model) }
             guard (try? ModelName(model)) != nil, !request.files.isEmpty || repository.holds(model) else {
                 throw PlatformError(
@@ -25,6 +26,15 @@ extension ModelControl {
             }
         } catch {
             throw PlatformError.wrapping(error, doing: "load '\(model)'").failedLoad(of: model)
+        }
+    }
+
+    /// What no folder's name can be is said so; other names are looked for.
+    private static func checkName(_ model: String) throws(PlatformError) {
+        let name = model.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !name.isEmpty else { throw PlatformError(.invalidArgument, "Model name cannot be empty. Please enter a valid name to deploy.") }
+        guard !name.contains("/"), name != "..", name != "." else {
+            throw PlatformError(.invalidArgument, "model name must not contain path traversal characters")
         }
     }
 

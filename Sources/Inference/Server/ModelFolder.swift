@@ -61,6 +61,26 @@ struct ModelFolder: Sendable {
         }
     }
 
+    /// The labels of an output's elements, one a line, as a configuration's `label_filename` names them.
+    func labels(_ name: String) throws(PlatformError) -> [String] {
+        guard name.pathParts.allSatisfy({ $0 != ".." }), name.utf8.first != UInt8(ascii: "/") else {
+            throw PlatformError(.invalidArgument, "label file '\(name.prefix(200))' leads out of the model's folder")
+        }
+        do {
+            let data = try Data(contentsOf: url.appending(path: name))
+            guard data.count <= ServingLimits.labelBytesMax else {
+                throw PlatformError(.exhausted, "label file '\(name.prefix(200))' has more than \(ServingLimits.labelBytesMax) bytes")
+            }
+            var lines = String(decoding: data, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+            if lines.last?.isEmpty == true { lines.removeLast() }
+            return lines
+        } catch let error as PlatformError {
+            throw error
+        } catch {
+            throw PlatformError(.invalidArgument, "unable to open label file '\(name.prefix(200))' of the model's folder", cause: error)
+        }
+    }
+
     /// Bytes of everything in a version's folder: roughly what its weights need in memory.
     func bytes(of version: ModelVersion) -> Int {
         let keys: [URLResourceKey] = [.fileSizeKey]

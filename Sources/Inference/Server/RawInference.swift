@@ -26,7 +26,7 @@ enum RawInference {
         } else {
             let count = shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
             let read = body.withUnsafeReadableBytes { bytes in
-                Result { () throws(PlatformError) in try BinaryTensor.read(bytes, type: spec.type, count: count, name: spec.name) }
+                Result { () throws(PlatformError) in try BinaryTensor.read(bytes, type: spec.type, count: count, name: spec.name, model: model) }
             }
             storage = try read.get()
         }

@@ -36,7 +36,7 @@ struct RepositoryRoutes: Sendable {
 
     private func flag(_ name: String, in body: JSONValue) throws(PlatformError) -> Bool {
         guard let value = body[name] else { return false }
-        guard let flag = value.boolValue else { throw PlatformError(.invalidArgument, "'\(name)' must be true or false") }
+        guard let flag = value.boolValue else { throw PlatformError(.invalidArgument, "Invalid value for '\(name)': expected a boolean") }
         return flag
     }
 
@@ -74,6 +74,12 @@ struct RepositoryRoutes: Sendable {
             return Response(json: answer)
         } catch let error as PlatformError {
             return error.inferenceResponse.routed
+        } catch is NIOTooManyBytesError {
+            var refusal = PlatformError(
+                .exhausted, "request JSON size exceeds the maximum allowed input size of \(bytesMax) bytes"
+            ).inferenceResponse
+            refusal.status = .contentTooLarge
+            return refusal.routed
         }
     }
 }

@@ -12,6 +12,7 @@ struct VersionConfiguration: Sendable {
     let policy: BatchingPolicy
     /// As clients see it: with the batch dimension, before any reshape.
     let signature: ModelSignature
+    var isBatching: Bool { config.maxBatchSize > 0 }
     private let reshapes: [String: TensorReshape]
 
     /// - Parameters:
@@ -52,10 +53,12 @@ struct VersionConfiguration: Sendable {
             outputs: config.output.map { spec($0.name, $0.dataType, $0.dims) }
         )
         var reshapes: [String: TensorReshape] = [:]
-        for tensor in config.input where tensor.hasReshape {
+        // A graph's scalar may have dimensions of 1 for clients.
+        let scalars = Set((graph.inputs + graph.outputs).filter(\.shape.isEmpty).map(\.name))
+        for tensor in config.input where tensor.hasReshape || scalars.contains(tensor.name) {
             reshapes[tensor.name] = TensorReshape(from: tensor.dims, to: tensor.reshape.shape, isBatching: !batch.isEmpty)
         }
-        for tensor in config.output where tensor.hasReshape {
+        for tensor in config.output where tensor.hasReshape || scalars.contains(tensor.name) {
             reshapes[tensor.name] = TensorReshape(from: tensor.reshape.shape, to: tensor.dims, isBatching: !batch.isEmpty)
         }
         self.reshapes = reshapes
@@ -173,6 +176,8 @@ private struct TensorCompletion {
             throw PlatformError(.invalidArgument, "model \(what) '\(spec.name)' dimension must be integer >= 1, or -1 to indicate a variable-size dimension")
         }
         if let reshape { try check(reshape, against: dims, name: spec.name, what: what) }
+        let isScalar = !isBatching && spec.shape.isEmpty && reshape == nil && dims.allSatisfy { $0 == 1 }
+        guard !isScalar else { return (Inference_DataType(spec.type), dims) }
         let full = (isBatching ? [-1] : []) + (reshape ?? dims).map(Int.init)
         guard full.count == spec.shape.count, zip(spec.shape, full).allSatisfy({ $0 == -1 || $0 == $1 }) else {
             let note = isBatching

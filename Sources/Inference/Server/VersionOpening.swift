@@ -72,6 +72,10 @@ struct VersionOpening: Sendable {
         let configuration = try VersionConfiguration(
             config, graph: session.signature, model: key.model, backend: backend, filename: filename
         )
+        var labels: [String: [String]] = [:]
+        for output in config.output where !output.labelFilename.isEmpty {
+            labels[output.name] = try source.folder.labels(output.labelFilename)
+        }
         let seen = configuration.seen(session)
         try WarmUp(samples: config.modelWarmup, configuration: configuration, folder: source.folder).run(seen)
         let cost = WarmUp.rowNanoseconds(of: seen, signature: configuration.signature)
@@ -82,6 +86,7 @@ struct VersionOpening: Sendable {
             session: seen,
             rowNanoseconds: cost,
             configuration: configuration,
+            labels: labels,
             pools: pools,
             stamp: stamp,
             origin: origin,

@@ -90,7 +90,7 @@ struct WarmUp {
     ) throws(PlatformError) -> TensorStorage {
         func storage(_ data: Data) throws(PlatformError) -> TensorStorage {
             let read = data.withUnsafeBytes { bytes in
-                Result { () throws(PlatformError) in try BinaryTensor.read(bytes, type: type, count: count, name: name) }
+                Result { () throws(PlatformError) in try BinaryTensor.read(bytes, type: type, count: count, name: name, model: "") }
             }
             return try read.get()
         }

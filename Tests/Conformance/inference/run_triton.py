@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SUITES = ["http", "grpc", "types", "encodings", "models"]
+SUITES = ["http", "grpc", "types", "encodings", "models", "classification"]
 SUITE_SECONDS_MAX = 600
 READY_SECONDS_MAX = 60
 

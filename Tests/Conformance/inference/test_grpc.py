@@ -189,6 +189,11 @@ class Infer(Case):
         result = self.client.infer("affine", [tensor("x", many)], client_timeout=SECONDS)
         np.testing.assert_array_equal(result.as_numpy("y"), 3 * many + 1)
 
+    def test_classes(self):
+        # 3x + 1; the lower index first among equals.
+        result = self.client.infer("affine", [tensor("x", np.array([[0, 2, 2]], np.float32))], outputs=[triton.InferRequestedOutput("y", class_count=2)])
+        np.testing.assert_array_equal(result.as_numpy("y"), [b"7.000000:1", b"7.000000:2"])
+
     def test_refusals(self):
         infer, x = self.client.infer, [tensor("x", rows())]
         self.refused("NOT_FOUND", "unknown model", infer, "none", x)
@@ -198,9 +203,8 @@ class Infer(Case):
         self.refused("INVALID_ARGUMENT", "unexpected shape", infer, "affine", [tensor("x", np.ones((2, 4), np.float32))])
         self.refused("INVALID_ARGUMENT", "unexpected inference output", infer, "affine", x,
                      outputs=[triton.InferRequestedOutput("nope")])
-        if not IS_TRITON:
-            self.refused("INVALID_ARGUMENT", "classification", infer, "affine", x,
-                         outputs=[triton.InferRequestedOutput("y", class_count=2)])
+        self.refused("INVALID_ARGUMENT", "output 'y' already exists in request", infer, "affine", x,
+                     outputs=[triton.InferRequestedOutput("y")] * 2)
         shared = triton.InferInput("x", [1, 3], "FP32")
         shared.set_shared_memory("region", 12)
         self.refused("NOT_FOUND" if IS_TRITON else "INVALID_ARGUMENT", "shared memory", infer, "affine", [shared])

@@ -66,6 +66,7 @@ class Configurations(Models):
     @unittest.skipIf(IS_TRITON, "threads and graph levels belong to its ONNX backend")
     def test_a_rich_configuration(self):
         install("rich", "affine", RICH, versions=(1, 2, 3))
+        (REPOSITORY / "rich" / "labels.txt").write_text("a\nb\nc\n")
         warm = REPOSITORY / "rich" / "warmup"
         warm.mkdir()
         (warm / "golden").write_bytes(struct.pack("<3f", 1, 2, 3))
@@ -322,7 +323,7 @@ class Statistics(Models):
         extensions = self.client.get_server_metadata()["extensions"]
         self.assertLessEqual({"model_repository", "model_repository(unload_dependents)", "model_configuration", "binary_tensor_data", "statistics"}, set(extensions))
         if not IS_TRITON:
-            self.assertFalse({"classification", "sequence", "system_shared_memory", "cuda_shared_memory", "trace", "logging"} & set(extensions))
+            self.assertFalse({"sequence", "system_shared_memory", "cuda_shared_memory", "trace", "logging"} & set(extensions))
             for path in ("/v2/systemsharedmemory/status", "/v2/trace/setting"):
                 self.assertEqual(request(path)[0], 404)
 

@@ -25,9 +25,11 @@ ARRAYS = {name: np.array(values, NUMPY[name]).reshape(2, 2) for name, values in 
 def setUpModule():
     install_types()
     install("affine", "affine")
+    install("text", "text")
     client = http.InferenceServerClient(URL)
     client.load_model("types")
     client.load_model("affine")
+    client.load_model("text")
 
 
 def tensor(name, kind, array, binary):
@@ -68,6 +70,42 @@ class Types(unittest.TestCase):
         for shift in (0, 1):
             mixed = lambda kind: kind in BINARY_ONLY or kinds.index(kind) % 2 == shift
             self.run_all(mixed, lambda kind: kind in BINARY_ONLY or not mixed(kind))
+
+    def test_a_string_holds_any_bytes_and_only_text_goes_as_json(self):
+        # Triton's Python backend cuts NUL bytes off an element's end.
+        for item in (b"a\0b", b"", b"\xff\xfe") + (() if IS_TRITON else (b"\0",)):
+            value = tensor("x", "BYTES", np.array([item], object), True)
+            result = self.client.infer("text", [value], outputs=[http.InferRequestedOutput("y", binary_data=True)])
+            self.assertEqual(result.as_numpy("y").tolist(), [item])
+        if not IS_TRITON:
+            with self.assertRaisesRegex(Exception, "not UTF-8"):
+                self.client.infer("text", [value], outputs=[http.InferRequestedOutput("y", binary_data=False)])
+
+    def test_strings_that_are_too_few_or_too_many_are_counted(self):
+        for count, pattern in ((0, "expected 1 string elements for inference input 'x' for model 'text', got 0"),
+                               (2, "unexpected number of string elements 2 for inference input 'x' for model 'text', expecting 1")):
+            value = http.InferInput("x", [1], "BYTES")
+            value.set_data_from_numpy(np.array([b"x"], object))
+            part = b"\1\0\0\0x" * count
+            value._raw_data, value._parameters["binary_data_size"] = part, len(part)
+            with self.assertRaisesRegex(Exception, pattern):
+                self.client.infer("text", [value])
+
+    @unittest.skipIf(IS_TRITON, "its messages since 2.60; the wheel's is older")
+    def test_shapes_that_overflow_and_nests_that_are_too_deep_are_named(self):
+        for shape, text in (([2**4, 2**60 + 2], "causes total element count to exceed maximum size of"),
+                            ([2**2, 2**60 + 2], "byte size overflow for input 'x'"), ([2, -5], "Unable to parse 'shape'")):
+            status, _, answer = infer("affine", {"inputs": [{"name": "x", "datatype": "FP32", "shape": shape, "data": [1]}]})
+            self.assertIn(text, answer["error"])
+            self.assertGreaterEqual(status, 400)
+        for depth, accepted in ((50, True), (120, False)):
+            data = [1.0, 2.0, 3.0]
+            for _ in range(depth - 1):
+                data = [data]
+            status, _, answer = infer("affine", {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 3], "data": data}]})
+            self.assertEqual(status == 200, accepted, answer)
+            if not accepted:
+                self.assertIn("JSON nesting depth exceeds maximum allowed limit (100)", answer["error"])
 
     def test_half_precision_never_goes_as_json(self):
         for kind in BINARY_ONLY:

@@ -36,7 +36,7 @@ struct InferenceConformanceTests {
         }
     }
 
-    @Test("The stock tritonclient: datatypes, encodings, configurations and model control", arguments: ["types", "encodings", "models"])
+    @Test("The stock tritonclient: datatypes, encodings, configurations and model control", arguments: ["types", "encodings", "models", "classification"])
     func suites(name: String) async throws {
         try await withScratchFolder { folder in
             let repository = folder.appending(path: "models")

@@ -28,8 +28,9 @@ typedef struct {
     size_t rank;
     void *data;
     size_t bytes;
-    /// For string tensors instead of `data`: one NUL-terminated text an element.
-    const char *const *strings;
+    /// For string tensors instead of `data`: the elements' bytes one after another, and how many each has.
+    const char *strings;
+    const size_t *string_bytes;
     size_t string_count;
 } slipway_ort_tensor;
 
