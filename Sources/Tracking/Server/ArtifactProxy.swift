@@ -63,7 +63,7 @@ struct ArtifactDownloads: Sendable {
             router.on("get-artifact", method: method) { request, _ in
                 try await guarded {
                     let query = Parameters(query: request.uri.query)
-                    let path = try query.required("path")
+                    let path = try Self.path(query)
                     let run = try await store.run(id: try query.runID())
                     return try await transfer.download(try ArtifactURI.path(run.artifactURI, appending: path), request)
                 }
@@ -71,12 +71,19 @@ struct ArtifactDownloads: Sendable {
             router.on("model-versions/get-artifact", method: method) { request, _ in
                 try await guarded {
                     let query = Parameters(query: request.uri.query)
-                    let path = try query.required("path")
+                    let path = try Self.path(query)
                     let version = try await store.modelVersion(name: try query.required("name"), version: try query.required("version"))
                     return try await transfer.download(try ArtifactURI.path(version.storageLocation, appending: path), request)
                 }
             }
         }
+    }
+}
+
+extension ArtifactDownloads {
+    /// Checked before what it is of is looked for.
+    private static func path(_ query: Parameters) throws(PlatformError) -> String {
+        try ArtifactPath(requested: try query.required("path")).text
     }
 }
 

@@ -24,6 +24,13 @@ struct ModelVersionSource: Sendable {
                 "'source' cannot use the '\(source.prefix { $0 != ":" })' scheme: this server does not fetch from other hosts"
             )
         }
+        if source.hasPrefix("mlflow-artifacts://"), !source.hasPrefix("mlflow-artifacts:///") {
+            throw PlatformError(
+                .invalidArgument,
+                "'source' cannot use the 'mlflow-artifacts' scheme: the 'mlflow-artifacts' scheme addresses a host other than the "
+                    + "tracking server's configured artifact storage"
+            )
+        }
         var resolved = Resolved(source: source, runID: runID ?? "", modelID: modelID.flatMap { $0.isEmpty ? nil : $0 })
         if source.hasPrefix("models:"), !source.hasPrefix("models:/m-") {
             resolved = try await version(source, runID: runID, modelID: modelID)
@@ -104,6 +111,10 @@ struct ModelVersionSource: Sendable {
 
     /// No path of this machine, and none that climbs.
     private func checkPlace(_ source: String, _ parameter: String) throws {
+        guard !source.contains("\\") else { throw climbs(source) }
+        if source.hasPrefix("file://"), !source.hasPrefix("file:///") {
+            throw PlatformError(.invalidArgument, "\(source) is not a valid remote uri: artifacts go through this server")
+        }
         let scheme = source.prefix { $0 != ":" && $0 != "/" }
         let hasScheme = source.dropFirst(scheme.count).first == ":" && !scheme.isEmpty
         guard hasScheme, scheme.lowercased() != "file" else {
@@ -121,13 +132,17 @@ struct ModelVersionSource: Sendable {
         }
         let parts = text.pathParts
         guard !text.unicodeScalars.contains("\0"), !parts.contains(".."), !parts.contains(".") else {
-            throw PlatformError(
-                .invalidArgument,
-                "Invalid model version source: '\(source)'. If supplying a source as an http, https, local file path, ftp, objectstore, "
-                    + "or mlflow-artifacts uri, an absolute path must be provided without relative path references present. "
-                    + "Please provide an absolute path."
-            )
+            throw climbs(source)
         }
+    }
+
+    private func climbs(_ source: String) -> PlatformError {
+        PlatformError(
+            .invalidArgument,
+            "Invalid model version source: '\(source)'. If supplying a source as an http, https, local file path, ftp, objectstore, "
+                + "or mlflow-artifacts uri, an absolute path must be provided without relative path references present. "
+                + "Please provide an absolute path."
+        )
     }
 
     /// How often a text is decoded to see what it says in the end.

@@ -204,7 +204,7 @@ extension Search {
 
     private static func view(_ text: String?) throws(PlatformError) -> ViewType {
         guard let text else { return .activeOnly }
-        guard let view = ViewType(rawValue: text) else {
+        guard let view = ViewType(rawValue: Int64(text).flatMap { viewNumbers[$0] } ?? text) else {
             throw PlatformError(.invalidArgument, "Invalid view type '\(text.prefix(100))'")
         }
         return view

@@ -119,6 +119,7 @@ class Files(Base):
                 refused(session.request(method, f"{PROXY}/{path}", data=b"x" if method == "PUT" else None, timeout=60), f"{method} {path}")
         for path in ["../x", "/etc/passwd", "C:/x", "%2e%2e/x"]:
             refused(requests.get(f"{URI}/get-artifact", params={"run_id": self.run.run_id, "path": path}, timeout=60), path)
+            refused(requests.get(f"{URI}/model-versions/get-artifact", params={"name": "nope", "version": "1", "path": path}, timeout=60), path)
             refused(requests.get(f"{URI}/api/2.0/mlflow/artifacts/list", params={"run_id": self.run.run_id, "path": path}, timeout=60), path)
             refused(requests.get(PROXY, params={"path": path}, timeout=60), path)
         absent = requests.get(f"{PROXY}/{self.root}/nope", timeout=60)

@@ -70,9 +70,12 @@ class Registry(Base):
 
     def test_sources(self):
         run = self.run_in(self.experiment())
-        for source in ["/etc/passwd", "mlflow-artifacts:/a/../b", "s3://bucket/../x", "mlflow-artifacts:/somewhere/else"]:
+        for source in ["/etc/passwd", "mlflow-artifacts:/a/../b", "s3://bucket/../x", "mlflow-artifacts:/somewhere/else", "C:\\model"]:
             with self.subTest(source):
                 self.refused("INVALID_PARAMETER_VALUE", f"Invalid model version source: '{source}'", self.client.create_model_version, self.name, source, run)
+
+        other = "'source' cannot use the 'mlflow-artifacts' scheme: the 'mlflow-artifacts' scheme addresses a host other than"
+        self.refused("INVALID_PARAMETER_VALUE", other, self.client.create_model_version, self.name, "mlflow-artifacts://host:9000/a", run)
 
     def test_aliases(self):
         for index in range(2):

@@ -7,7 +7,8 @@ import tempfile
 from mlflow.entities import Metric, Param, RunTag, ViewType
 
 import mlflow
-from support import Base, now, since, unique
+import requests
+from support import URI, Base, now, since, unique
 
 
 class Runs(Base):
@@ -34,6 +35,13 @@ class Runs(Base):
         self.client.set_terminated(identifier, status="KILLED", end_time=99)
         run = self.client.get_run(identifier)
         self.assertEqual((run.info.status, run.info.end_time), ("KILLED", 99))
+
+    def test_enumerations_have_numbers_too(self):
+        answer = requests.post(f"{URI}/api/2.0/mlflow/runs/update", json={"run_id": self.identifier, "status": 3}, timeout=60)
+        self.assertEqual((answer.status_code, self.client.get_run(self.identifier).info.status), (200, "FINISHED"))
+        for view, count in ((1, 1), (2, 0), ("3", 1)):
+            answer = requests.post(f"{URI}/api/2.0/mlflow/runs/search", json={"experiment_ids": [self.parent], "run_view_type": view}, timeout=60)
+            self.assertEqual(len(answer.json().get("runs", [])), count, view)
 
     def test_a_run_without_a_name_gets_one(self):
         run = self.client.create_run(self.parent)
