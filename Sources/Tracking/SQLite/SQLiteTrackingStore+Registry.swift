@@ -163,7 +163,7 @@ extension SQLiteTrackingStore {
     }
 
     public func modelVersion(name: String, alias: String) async throws -> ModelVersionRecord {
-        try await read { db in
+        try await readVersion(by: AliasCache.Key(model: name, alias: alias)) { db in
             let model = try Self.modelID(db, name)
             let version = try Int64.fetchOne(try db.cachedStatement(sql: "SELECT version FROM alias WHERE model = ? AND alias = ?"), arguments: [model, alias])
             guard let version else { throw PlatformError(.invalidArgument, "Registered model alias \(alias) not found.") }

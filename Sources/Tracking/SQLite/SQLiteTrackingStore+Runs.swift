@@ -11,7 +11,7 @@ extension SQLiteTrackingStore {
         tags: [String: String]
     ) async throws -> Run {
         let now = clock.now
-        return try await write { db in
+        return try await writeRun { db in
             let experiment = try Self.activeExperiment(db, id: id)
             let uuid = newID()
             let runName = name ?? tags["mlflow.runName"] ?? RunNames.random()
@@ -49,7 +49,7 @@ extension SQLiteTrackingStore {
     }
 
     public func updateRun(id: String, status: RunStatus?, ended: Timestamp?, name: String?) async throws -> Run {
-        try await write { db in
+        try await writeRun { db in
             let row = try Self.activeRow(db, id: id)
             let number: Int64 = row["id"]
             if let status { try db.cachedStatement(sql: "UPDATE run SET status = ? WHERE id = ?").execute(arguments: [status.rawValue, number]) }
@@ -63,7 +63,7 @@ extension SQLiteTrackingStore {
     }
 
     public func setStage(_ stage: LifecycleStage, run id: String) async throws {
-        try await write { db in
+        try await writeRun { db in
             let row = try Self.row(db, id: id)
             try db.cachedStatement(sql: "UPDATE run SET stage = ? WHERE id = ?").execute(arguments: [stage.rawValue, row["id"] as Int64])
         }
@@ -75,7 +75,7 @@ extension SQLiteTrackingStore {
         parameters: [String: String],
         tags: [String: String]
     ) async throws {
-        try await write { db in
+        try await writeRun { db in
             let run: Int64 = try Self.activeRow(db, id: runID)["id"]
             let isBatch = parameters.count != 1 || !metrics.isEmpty || !tags.isEmpty
             try Self.logParameters(db, run: run, runID: runID, parameters, isBatch: isBatch)
@@ -88,7 +88,7 @@ extension SQLiteTrackingStore {
     }
 
     public func deleteRunTag(runID: String, key: String) async throws {
-        try await write { db in
+        try await writeRun { db in
             let run: Int64 = try Self.activeRow(db, id: runID)["id"]
             try db.cachedStatement(sql: "DELETE FROM runTag WHERE run = ? AND key = ?").execute(arguments: [run, key])
             guard db.changesCount > 0 else {
@@ -113,7 +113,7 @@ extension SQLiteTrackingStore {
     private static let historyTarget = SearchTarget(table: "metric", attributes: [:], numbers: [], keyed: [:], name: "metrics")
 
     public func logInputs(runID: String, datasets: [JSONValue], models: [String]) async throws {
-        try await write { db in
+        try await writeRun { db in
             let run: Int64 = try Self.activeRow(db, id: runID)["id"]
             for input in datasets {
                 let dataset = input["dataset"]
@@ -124,7 +124,7 @@ extension SQLiteTrackingStore {
     }
 
     public func logOutputs(runID: String, models: [ModelOutput]) async throws {
-        try await write { db in
+        try await writeRun { db in
             let run: Int64 = try Self.activeRow(db, id: runID)["id"]
             for model in models { try Self.link(db, run: run, model: model.modelID, isOutput: true, step: model.step) }
         }

@@ -10,6 +10,7 @@ public import SlipwayTracking
 public struct SQLiteTrackingStore: TrackingStore {
     let database: DatabasePool
     private let writer: GroupCommit
+    private let aliases = AliasCache()
     let clock: WallClock
     /// Under which experiments keep their artifacts, unless they say otherwise.
     let artifactRoot: String
@@ -107,6 +108,14 @@ public struct SQLiteTrackingStore: TrackingStore {
         }
     }
 
+    /// ``read(_:)`` for a version by its alias, which is kept until the registry is written.
+    func readVersion(
+        by key: AliasCache.Key,
+        _ body: @Sendable @escaping (Database) throws -> ModelVersionRecord
+    ) async throws -> ModelVersionRecord {
+        try aliases.version(key) { try readHere(body) }
+    }
+
     private func readHere<Value>(_ body: (Database) throws -> Value) throws -> Value {
         do {
             return try database.read(body)
@@ -116,6 +125,12 @@ public struct SQLiteTrackingStore: TrackingStore {
     }
 
     func write<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async throws -> Value {
+        defer { aliases.empty() }
+        return try await writeRun(body)
+    }
+
+    /// A write of runs alone, which changes nothing of the registry.
+    func writeRun<Value: Sendable>(_ body: @Sendable @escaping (Database) throws -> Value) async throws -> Value {
         do {
             return try await writer.write(body)
         } catch {
@@ -144,6 +159,8 @@ enum StoreLimits {
     /// Of each reader; taken as pages are read.
     static let cacheKiB = 4096
     static let candidatesSorted = 2_000
+    /// Aliases whose versions stay in memory.
+    static let aliasesKept = 4_096
     static let writerCacheKiB = 8192
     /// As many 4 KiB pages of the log are brought into the database at once: one that is written again soon goes
     /// into the file once.

@@ -77,6 +77,73 @@ struct TrackingStoreTests {
         }
     }
 
+    @Test("A version by alias is as the last write left it, whatever that wrote")
+    func aliasAfterWrites() async throws {
+        try await withStore { store in
+            _ = try await store.createRegisteredModel(name: "tumor", description: "", tags: [:])
+            for _ in 1...2 { _ = try await store.createModelVersion(draft("tumor", source: "s3://x")) }
+            func champion(of name: String = "tumor") async throws -> ModelVersionRecord {
+                // Twice: what is kept is what is read.
+                let first = try await store.modelVersion(name: name, alias: "champion")
+                let second = try await store.modelVersion(name: name, alias: "champion")
+                #expect(first == second)
+                let byNumber = try await store.modelVersion(name: name, version: "\(first.version)")
+                #expect(byNumber == first)
+                return first
+            }
+            try await store.setAlias(name: "tumor", alias: "champion", version: "1")
+            #expect(try await champion().version == 1)
+            try await store.setAlias(name: "tumor", alias: "champion", version: "2")
+            #expect(try await champion().version == 2)
+            _ = try await store.updateModelVersion(name: "tumor", version: "2", description: "new")
+            #expect(try await champion().description == "new")
+            try await store.setModelVersionTag(name: "tumor", version: "2", key: "k", value: "v")
+            #expect(try await champion().tags == ["k": "v"])
+            try await store.setModelVersionTag(name: "tumor", version: "2", key: "k", value: nil)
+            #expect(try await champion().tags.isEmpty)
+            _ = try await store.transitionModelVersion(name: "tumor", version: "2", stage: "Staging", archivesExisting: false)
+            #expect(try await champion().stage == "Staging")
+            try await store.setAlias(name: "tumor", alias: "other", version: "2")
+            #expect(try await champion().aliases == ["champion", "other"])
+            _ = try await store.renameRegisteredModel(name: "tumor", to: "growth")
+            #expect(try await champion(of: "growth").name == "growth")
+            await #expect(throws: PlatformError.self) { try await store.modelVersion(name: "tumor", alias: "champion") }
+            try await store.deleteModelVersion(name: "growth", version: "2")
+            await #expect(throws: PlatformError.self) { try await store.modelVersion(name: "growth", alias: "champion") }
+            try await store.setAlias(name: "growth", alias: "champion", version: "1")
+            #expect(try await champion(of: "growth").version == 1)
+            try await store.deleteAlias(name: "growth", alias: "champion")
+            await #expect(throws: PlatformError.self) { try await store.modelVersion(name: "growth", alias: "champion") }
+            try await store.setAlias(name: "growth", alias: "champion", version: "1")
+            _ = try await champion(of: "growth")
+            try await store.deleteRegisteredModel(name: "growth")
+            await #expect(throws: PlatformError.self) { try await store.modelVersion(name: "growth", alias: "champion") }
+        }
+    }
+
+    @Test("Whoever has moved an alias reads what they wrote, among many who read it", .timeLimit(.minutes(2)))
+    func aliasUnderWrites() async throws {
+        try await withStore { store in
+            _ = try await store.createRegisteredModel(name: "tumor", description: "", tags: [:])
+            for _ in 1...3 { _ = try await store.createModelVersion(draft("tumor", source: "s3://x")) }
+            try await store.setAlias(name: "tumor", alias: "a", version: "1")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                let done = Cancellation()
+                for _ in 0..<4 {
+                    group.addTask { while !done.isCancelled, !Task.isCancelled { _ = try await store.modelVersion(name: "tumor", alias: "a") } }
+                }
+                for round in 0..<200 {
+                    let version = Int64(round % 3 + 1)
+                    try await store.setAlias(name: "tumor", alias: "a", version: "\(version)")
+                    let seen = try await store.modelVersion(name: "tumor", alias: "a").version
+                    #expect(seen == version)
+                }
+                done.cancel()
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test("runs:/ means the run's logged model of that name, else the path among the run's artifacts")
     func runSources() async throws {
         try await withStore { store in
