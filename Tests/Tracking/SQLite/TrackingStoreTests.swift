@@ -130,7 +130,13 @@ struct TrackingStoreTests {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 let done = Cancellation()
                 for _ in 0..<4 {
-                    group.addTask { while !done.isCancelled, !Task.isCancelled { _ = try await store.modelVersion(name: "tumor", alias: "a") } }
+                    group.addTask {
+                        while !done.isCancelled, !Task.isCancelled {
+                            _ = try await store.modelVersion(name: "tumor", alias: "a")
+                            // A read never waits: without this the readers would keep every thread to themselves.
+                            await Task.yield()
+                        }
+                    }
                 }
                 for round in 0..<200 {
                     let version = Int64(round % 3 + 1)
