@@ -62,10 +62,10 @@ struct WireTensor {
         return Tensor(name: name, type: type, shape: shape, storage: try reader.read())
     }
 
+    /// The product of the dimensions; a 0 among them does not hide the others, so that whoever multiplies some of them can.
     static func elementCount(_ shape: [Int], of type: DataType, name: String) throws(PlatformError) -> Int {
-        guard !shape.contains(0) else { return 0 }
         var count = 1
-        for dimension in shape {
+        for dimension in shape where dimension > 0 {
             let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
             guard !overflow else {
                 throw PlatformError(.invalidArgument, "the shape of input '\(name)' causes total element count to exceed maximum size of \(Int.max)")
@@ -78,7 +78,7 @@ struct WireTensor {
         guard count <= InferenceLimits.elementsMax else {
             throw PlatformError(.invalidArgument, "tensor '\(name)' has more than \(InferenceLimits.elementsMax) elements")
         }
-        return count
+        return shape.contains(0) ? 0 : count
     }
 
     private static func readType(_ scanner: inout JSONScanner) throws(PlatformError) -> DataType {

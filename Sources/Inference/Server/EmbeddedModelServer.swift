@@ -100,7 +100,8 @@ public final class EmbeddedModelServer: InferenceDataPlane, ModelServer {
         let rows = request.inputs.first?.shape.first ?? 1
         let outputs = request.outputs.isEmpty ? loaded.outputNames : request.outputs
         loaded.inFlight.wrappingIncrement(ordering: .relaxed)
-        let cost = loaded.inlineCost(request.inputs)
+        // Sorting an output may take longer than its run, and nobody has measured it.
+        let cost = request.classes.isEmpty ? loaded.inlineCost(request.inputs) : .max
         if cost <= ServingLimits.eventLoopNanosecondsMax {
             guard loaded.gathers(request.inputs, cost: cost) else {
                 return completion(loaded.run(request, outputs: outputs, rows: rows, queued: 0))

@@ -94,7 +94,8 @@ class Types(unittest.TestCase):
     @unittest.skipIf(IS_TRITON, "its messages since 2.60; the wheel's is older")
     def test_shapes_that_overflow_and_nests_that_are_too_deep_are_named(self):
         for shape, text in (([2**4, 2**60 + 2], "causes total element count to exceed maximum size of"),
-                            ([2**2, 2**60 + 2], "byte size overflow for input 'x'"), ([2, -5], "Unable to parse 'shape'")):
+                            ([2**2, 2**60 + 2], "byte size overflow for input 'x'"), ([2, -5], "Unable to parse 'shape'"),
+                            ([2**40, 2**40, 0], "causes total element count"), ([0, 2**20, 2**20], "has more than")):
             status, _, answer = infer("affine", {"inputs": [{"name": "x", "datatype": "FP32", "shape": shape, "data": [1]}]})
             self.assertIn(text, answer["error"])
             self.assertGreaterEqual(status, 400)
