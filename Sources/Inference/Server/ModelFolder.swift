@@ -51,11 +51,9 @@ struct ModelFolder: Sendable {
 
     /// Content of `warmup/<name>`, as a configuration's `model_warmup` names it.
     func warmUpFile(_ name: String) throws(PlatformError) -> Data {
-        guard !name.isEmpty, !name.split(separator: "/", omittingEmptySubsequences: false).contains(where: { $0 == ".." || $0.isEmpty }) else {
-            throw PlatformError(.invalidArgument, "warm-up file '\(name.prefix(200))' leads out of the model's folder")
-        }
+        let place = url.appending(path: "warmup").appending(path: try inner(name, "warm-up file"))
         do {
-            return try Data(contentsOf: url.appending(path: "warmup").appending(path: name), options: .mappedIfSafe)
+            return try Data(contentsOf: place, options: .mappedIfSafe)
         } catch {
             throw PlatformError(.invalidArgument, "warm-up file '\(name.prefix(200))' is not in the model's folder 'warmup'", cause: error)
         }
@@ -63,22 +61,27 @@ struct ModelFolder: Sendable {
 
     /// The labels of an output's elements, one a line, as a configuration's `label_filename` names them.
     func labels(_ name: String) throws(PlatformError) -> [String] {
-        guard name.pathParts.allSatisfy({ $0 != ".." }), name.utf8.first != UInt8(ascii: "/") else {
-            throw PlatformError(.invalidArgument, "label file '\(name.prefix(200))' leads out of the model's folder")
-        }
+        let place = url.appending(path: try inner(name, "label file"))
+        let data: Data
         do {
-            let data = try Data(contentsOf: url.appending(path: name))
-            guard data.count <= ServingLimits.labelBytesMax else {
-                throw PlatformError(.exhausted, "label file '\(name.prefix(200))' has more than \(ServingLimits.labelBytesMax) bytes")
-            }
-            var lines = String(decoding: data, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            if lines.last?.isEmpty == true { lines.removeLast() }
-            return lines
-        } catch let error as PlatformError {
-            throw error
+            data = try Data(contentsOf: place, options: .mappedIfSafe)
         } catch {
             throw PlatformError(.invalidArgument, "unable to open label file '\(name.prefix(200))' of the model's folder", cause: error)
         }
+        guard data.count <= ServingLimits.labelBytesMax else {
+            throw PlatformError(.exhausted, "label file '\(name.prefix(200))' has more than \(ServingLimits.labelBytesMax) bytes")
+        }
+        var lines = String(decoding: data, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        return lines
+    }
+
+    /// A path that a configuration names, if it stays inside.
+    private func inner(_ name: String, _ what: String) throws(PlatformError) -> String {
+        guard !name.isEmpty, !name.pathParts.contains(where: { $0 == ".." || $0.isEmpty }) else {
+            throw PlatformError(.invalidArgument, "\(what) '\(name.prefix(200))' leads out of the model's folder")
+        }
+        return name
     }
 
     /// Bytes of everything in a version's folder: roughly what its weights need in memory.

@@ -55,10 +55,11 @@ struct VersionConfiguration: Sendable {
         var reshapes: [String: TensorReshape] = [:]
         // A graph's scalar may have dimensions of 1 for clients.
         let scalars = Set((graph.inputs + graph.outputs).filter(\.shape.isEmpty).map(\.name))
-        for tensor in config.input where tensor.hasReshape || scalars.contains(tensor.name) {
+        func isReshaped(_ name: String, _ dims: [Int64]) -> Bool { !dims.isEmpty && scalars.contains(name) }
+        for tensor in config.input where tensor.hasReshape || isReshaped(tensor.name, tensor.dims) {
             reshapes[tensor.name] = TensorReshape(from: tensor.dims, to: tensor.reshape.shape, isBatching: !batch.isEmpty)
         }
-        for tensor in config.output where tensor.hasReshape || scalars.contains(tensor.name) {
+        for tensor in config.output where tensor.hasReshape || isReshaped(tensor.name, tensor.dims) {
             reshapes[tensor.name] = TensorReshape(from: tensor.reshape.shape, to: tensor.dims, isBatching: !batch.isEmpty)
         }
         self.reshapes = reshapes

@@ -101,6 +101,12 @@ struct Parameters: Sendable {
         return number
     }
 
+    /// A case of an enumeration that comes as its number in the protocol, where the first is 1; `nil`: it does not.
+    func numbered<Choice: CaseIterable>(_: Choice.Type, _ key: String) -> Choice? where Choice.AllCases == [Choice] {
+        guard let value = value(key), let number = value.intValue ?? value.stringValue.flatMap({ Int64($0) }) else { return nil }
+        return (1...Int64(Choice.allCases.count)).contains(number) ? Choice.allCases[Int(number) - 1] : nil
+    }
+
     func double(_ key: String) throws(PlatformError) -> Double {
         guard let value = value(key) else { throw missing(key) }
         if let number = value.doubleValue { return number }

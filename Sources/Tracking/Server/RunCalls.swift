@@ -107,10 +107,7 @@ struct RunCalls: Sendable {
     }
 
     private func status(_ parameters: Parameters) throws -> RunStatus? {
-        // Clients may send the number that the protocol's enumeration has, too: 1 is RUNNING.
-        if let number = parameters.value("status")?.intValue, let place = Int(exactly: number - 1), RunStatus.allCases.indices.contains(place) {
-            return RunStatus.allCases[place]
-        }
+        if let status = parameters.numbered(RunStatus.self, "status") { return status }
         guard let text = try parameters.text("status") else { return nil }
         guard let status = RunStatus(rawValue: text) else {
             throw PlatformError(.invalidArgument, "Invalid value \"\(text)\" for parameter 'status' supplied.")

@@ -184,27 +184,20 @@ extension Search {
         for key in ["filter", "filter_string"] {
             if let text = try parameters.text(key) { filterText = text }
         }
-        var viewText: String?
-        // An enum may come as its number.
-        if let view, let number = parameters.value(view)?.intValue, let name = Self.viewNumbers[number] {
-            viewText = name
-        } else if let view {
-            viewText = try parameters.text(view)
-        }
         self.init(
             filter: try FilterParser.filter(filterText, words: words),
             order: order,
-            view: try Self.view(viewText),
+            view: try Self.view(parameters, view),
             limit: Int(limit),
             after: token.isEmpty ? nil : try SearchCursor(token: token)
         )
     }
 
-    private static let viewNumbers: [Int64: String] = [1: "ACTIVE_ONLY", 2: "DELETED_ONLY", 3: "ALL"]
-
-    private static func view(_ text: String?) throws(PlatformError) -> ViewType {
-        guard let text else { return .activeOnly }
-        guard let view = ViewType(rawValue: Int64(text).flatMap { viewNumbers[$0] } ?? text) else {
+    private static func view(_ parameters: Parameters, _ key: String?) throws(PlatformError) -> ViewType {
+        guard let key else { return .activeOnly }
+        if let view = parameters.numbered(ViewType.self, key) { return view }
+        guard let text = try parameters.text(key) else { return .activeOnly }
+        guard let view = ViewType(rawValue: text) else {
             throw PlatformError(.invalidArgument, "Invalid view type '\(text.prefix(100))'")
         }
         return view
